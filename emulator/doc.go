@@ -1,0 +1,2 @@
+// Package emulator is embedded Azure Storage.
+package emulator

@@ -1,0 +1,302 @@
+package tables
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/go-taskhub/taskhub/emulator/internal/odata"
+	"github.com/go-taskhub/taskhub/emulator/internal/rest"
+)
+
+// maxChanges is how many operations an entity-group transaction may have
+// ("Performing entity group transactions").
+const maxChanges = 100
+
+// batch carries out an entity-group transaction, or the single query that a
+// batch may hold instead. What is wrong with an operation is told in the
+// batch's answer, with the operation's index before the message.
+func (s *Store) batch(r *rest.Request) (*rest.Response, error) {
+	body, err := r.Body(maxBody)
+	if err != nil {
+		return nil, err
+	}
+	parts, err := parseBatch(r.Header.Get("Content-Type"), body)
+	if err != nil {
+		return nil, err
+	}
+	if len(parts) == 0 {
+		return nil, badBatch("it has no operations")
+	}
+	if !parts[0].changeset {
+		return s.batchQuery(r, parts[0])
+	}
+	changes, err := s.readChanges(r, parts)
+	if err != nil {
+		return batchError(r, parts, err), nil
+	}
+	fresh, name, err := s.transact(r, changes)
+	var refused *indexedError
+	if errors.As(err, &refused) {
+		return batchError(r, parts, err), nil
+	}
+	if err != nil {
+		var known *rest.Error
+		if errors.As(err, &known) && known.Status == http.StatusNotFound {
+			return batchError(r, parts, &indexedError{0, err}), nil
+		}
+		return nil, err
+	}
+	w := writer{base: r.Base(), account: r.Account, table: name}
+	answers := make([]*rest.Response, len(changes))
+	for i := range changes {
+		w.level = changes[i].level
+		answers[i] = changes[i].answer(w, fresh[i])
+		if answers[i].Status == http.StatusNoContent {
+			answers[i].Set("Preference-Applied", "return-no-content")
+		}
+		if id := changes[i].contentID; id != "" {
+			answers[i].Set("Content-Id", id)
+		}
+	}
+	return batchResponse(r, answers, true), nil
+}
+
+// indexedError says which operation of a batch was refused.
+type indexedError struct {
+	index int
+	err   error
+}
+
+func (e *indexedError) Error() string { return fmt.Sprintf("operation %d: %v", e.index, e.err) }
+func (e *indexedError) Unwrap() error { return e.err }
+
+var (
+	errTooManyChanges = &rest.Error{Status: 400, Code: "InvalidInput",
+		Message: "The batch request operation exceeds the maximum 100 changes per change set."}
+	errPartitions = &rest.Error{Status: 400, Code: "CommandsInBatchActOnDifferentPartitions",
+		Message: "All commands in a batch must operate on same entity group."}
+	errDuplicateRow = &rest.Error{Status: 400, Code: "InvalidDuplicateRow",
+		Message: "The batch request contains multiple changes with same row key. An entity can appear only once in a batch request."}
+)
+
+// readChanges turns the parts into changes of one partition, each of another
+// row.
+func (s *Store) readChanges(r *rest.Request, parts []part) ([]change, error) {
+	if len(parts) > maxChanges {
+		return nil, &indexedError{maxChanges, errTooManyChanges}
+	}
+	changes := make([]change, len(parts))
+	rows := make(map[string]bool, len(parts))
+	for i := range parts {
+		c, err := readChange(r, &parts[i])
+		if err == nil {
+			err = allowed(r, c)
+		}
+		switch {
+		case err != nil:
+		case !strings.EqualFold(c.table, changes[0].table) && i > 0, c.partitionKey != changes[0].partitionKey && i > 0:
+			err = errPartitions
+		case rows[c.rowKey]:
+			err = errDuplicateRow
+		}
+		if err != nil {
+			return nil, &indexedError{i, err}
+		}
+		rows[c.rowKey] = true
+		changes[i] = *c
+	}
+	return changes, nil
+}
+
+func readChange(r *rest.Request, p *part) (*change, error) {
+	t, err := partTarget(r, p)
+	if err != nil {
+		return nil, err
+	}
+	c := &change{table: t.table, contentID: p.contentID}
+	switch {
+	case t.entity:
+		c.partitionKey, c.rowKey = t.partitionKey, t.rowKey
+		if c.kind, err = changeKind(p.method, p.header); err != nil {
+			return nil, err
+		}
+	case p.method == http.MethodPost && !t.hasQuoted:
+		c.kind = insert
+	case p.method == http.MethodGet:
+		return nil, rest.Errorf(400, "InvalidInput", "A query is only allowed as the one operation of a batch, outside of a change set.")
+	default:
+		return nil, errMethod
+	}
+	return c, c.read(p.header, p.body)
+}
+
+// partTarget finds what an inner request addresses; its URL may be absolute
+// or begin at the account or the table.
+func partTarget(r *rest.Request, p *part) (target, error) {
+	u, err := url.Parse(p.target)
+	if err != nil {
+		return target{}, rest.ErrInvalidURI
+	}
+	path := strings.TrimPrefix(u.Path, "/")
+	if r.PathStyle() {
+		path = strings.TrimPrefix(path, r.Account+"/")
+	}
+	if path == "" || strings.HasPrefix(path, "$") || strings.HasPrefix(path, "Tables") && (len(path) == 6 || path[6] == '(') {
+		return target{}, rest.ErrInvalidURI
+	}
+	return parseTarget(path)
+}
+
+// transact applies all changes or none.
+func (s *Store) transact(r *rest.Request, changes []change) (fresh []*entity, name string, err error) {
+	fresh = make([]*entity, len(changes))
+	err = s.change(r.Account, changes[0].table, changes[0].partitionKey, func(t *table, p *partition) error {
+		name = t.name
+		for i := range changes {
+			old, _ := p.rows.Get(changes[i].rowKey)
+			e, err := changes[i].apply(old, s.env.Clock.Stamp())
+			if err != nil {
+				return &indexedError{i, err}
+			}
+			fresh[i] = e
+		}
+		for i := range changes {
+			p.set(changes[i].rowKey, fresh[i])
+		}
+		p.lsn = s.log(func() []byte {
+			rows := make([]row, len(changes))
+			for i := range changes {
+				rows[i] = row{changes[i].rowKey, fresh[i]}
+			}
+			return encodeRows(r.Account, t.name, p.key, rows)
+		})
+		return nil
+	})
+	return fresh, name, err
+}
+
+// batchQuery carries out the one query of a batch.
+func (s *Store) batchQuery(r *rest.Request, p part) (*rest.Response, error) {
+	if p.method != http.MethodGet {
+		return nil, badBatch("changes must be in a change set")
+	}
+	inner := *r
+	httpRequest := *r.HTTP
+	httpRequest.Method = p.method
+	inner.HTTP, inner.Header = &httpRequest, p.header
+	if u, err := url.Parse(p.target); err == nil {
+		inner.Query = u.Query()
+	}
+	for _, name := range [...]string{"tn"} { // a SAS belongs to the batch, not to the query
+		inner.Query[name] = r.Query[name]
+	}
+	answer, err := func() (*rest.Response, error) {
+		t, err := partTarget(r, &p)
+		if err != nil {
+			return nil, err
+		}
+		if err := readAllowed(r, t.table); err != nil {
+			return nil, err
+		}
+		if t.entity {
+			return s.getEntity(&inner, t)
+		}
+		return s.query(&inner, t.table)
+	}()
+	if err != nil {
+		answer = indexed(0, err).Response(r)
+	}
+	return batchResponse(r, []*rest.Response{answer}, false), nil
+}
+
+func readAllowed(r *rest.Request, tableName string) error {
+	id := &r.Identity
+	if !id.SAS {
+		return nil
+	}
+	if !strings.Contains(id.Permissions, "r") {
+		return rest.ErrPermissionMismatch
+	}
+	if !id.AccountSAS && !strings.EqualFold(tableName, r.Param("tn")) {
+		return rest.ErrAuthorizationFailure
+	}
+	return nil
+}
+
+// indexed puts an operation's index before the message, as the service does.
+func indexed(i int, err error) *rest.Error {
+	e := rest.AsError(err)
+	return e.WithMessage("%d:%s", i, e.Message)
+}
+
+func batchError(r *rest.Request, parts []part, err error) *rest.Response {
+	index := 0
+	var at *indexedError
+	if errors.As(err, &at) {
+		index, err = at.index, at.err
+	}
+	answer := indexed(index, err).Response(r)
+	answer.Set("X-Content-Type-Options", "nosniff")
+	answer.Set("Cache-Control", "no-cache")
+	answer.Set("Dataserviceversion", "3.0;")
+	if index < len(parts) && parts[index].contentID != "" {
+		answer.Set("Content-Id", parts[index].contentID)
+	}
+	return batchResponse(r, []*rest.Response{answer}, true)
+}
+
+// batchResponse wraps the answers of the operations.
+func batchResponse(r *rest.Request, answers []*rest.Response, changeset bool) *rest.Response {
+	outer, inner := "batchresponse_"+r.ID, "changesetresponse_"+r.ID
+	b := make([]byte, 0, 512*len(answers)+256)
+	b = append(append(append(b, "--"...), outer...), "\r\n"...)
+	boundary := outer
+	if changeset {
+		b = append(append(append(b, "Content-Type: multipart/mixed; boundary="...), inner...), "\r\n\r\n"...)
+		boundary = inner
+	}
+	for i, p := range answers {
+		if changeset || i > 0 {
+			b = append(append(append(b, "--"...), boundary...), "\r\n"...)
+		}
+		b = append(b, "Content-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"...)
+		b = appendAnswer(b, p)
+	}
+	if changeset {
+		b = append(append(append(b, "--"...), inner...), "--\r\n"...)
+	}
+	b = append(append(append(b, "--"...), outer...), "--\r\n"...)
+	p := newResponse(http.StatusAccepted)
+	return p.WithBody("multipart/mixed; boundary="+outer, b)
+}
+
+// answerHeaders are the headers of an inner answer in the order they are
+// written, spelled as the service spells them.
+var answerHeaders = [...][2]string{
+	{"Content-Id", "Content-ID"}, {"X-Content-Type-Options", "X-Content-Type-Options"}, {"Cache-Control", "Cache-Control"},
+	{"Preference-Applied", "Preference-Applied"}, {"Dataserviceversion", "DataServiceVersion"}, {"Content-Type", "Content-Type"},
+	{"Location", "Location"}, {"Dataserviceid", "DataServiceId"}, {"Etag", "ETag"},
+	{"X-Ms-Continuation-Nextpartitionkey", "x-ms-continuation-NextPartitionKey"}, {"X-Ms-Continuation-Nextrowkey", "x-ms-continuation-NextRowKey"},
+}
+
+func appendAnswer(b []byte, p *rest.Response) []byte {
+	b = append(b, "HTTP/1.1 "...)
+	b = strconv.AppendInt(b, int64(p.Status), 10)
+	b = append(append(append(b, ' '), http.StatusText(p.Status)...), "\r\n"...)
+	for _, h := range answerHeaders {
+		if v := p.Header.Get(h[0]); v != "" {
+			b = append(append(append(append(b, h[1]...), ": "...), v...), "\r\n"...)
+		}
+	}
+	b = append(b, "\r\n"...)
+	for _, piece := range p.Body {
+		b = append(b, piece...)
+	}
+	return append(b, "\r\n"...)
+}
+
+var _ odata.Row = (*entity)(nil)

@@ -1,0 +1,210 @@
+package emulator_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-taskhub/taskhub/emulator"
+)
+
+// TestPeerCapture lets the .NET library run its scenarios against the
+// emulator and compares every instance they leave behind with the instances
+// of a run against Azurite: of one made now when TASKHUB_TEST_CONN names an
+// Azurite, of the recording in ../shared/golden otherwise.
+func TestPeerCapture(t *testing.T) {
+	t.Parallel()
+	peer := os.Getenv("DTFX_PEER")
+	if peer == "" {
+		t.Skip("DTFX_PEER is not set: it names the command of the .NET peer")
+	}
+	if os.Getenv("TASKHUB_LONG") == "" {
+		t.Skip("TASKHUB_LONG is not set: the peer's scenarios take some minutes")
+	}
+	l, err := newServer(t, emulator.Config{}).Listen(t.Context(), emulator.ListenConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reference := make(chan *peerRun, 1)
+	go func() { reference <- referenceRun(t, peer) }()
+	got := capture(t, peer, l.ConnectionString())
+	want := <-reference
+	if got == nil || want == nil {
+		t.FailNow()
+	}
+	comparePeerRuns(t, got, want)
+}
+
+// peerRun is what a capture printed.
+type peerRun struct {
+	dump dump
+	// complaints are the errors that scenarios ended with.
+	complaints []string
+}
+
+type dump struct {
+	Tables map[string][]map[string]struct {
+		Type  string
+		Value any
+	}
+}
+
+func capture(t *testing.T, peer, conn string) *peerRun {
+	hub := fmt.Sprintf("emu%x", rand.Uint64())
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
+	defer cancel()
+	words := append(strings.Fields(peer), "capture", "--conn", conn, "--hub", hub, "--mode", "safe")
+	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		t.Errorf("the peer ended with %v:\n%s", err, tail(stderr.String(), 4000))
+		return nil
+	}
+	run := &peerRun{}
+	if err := json.Unmarshal(stdout.Bytes(), &run.dump); err != nil {
+		t.Errorf("the peer's dump: %v", err)
+		return nil
+	}
+	run.complaints = complaints(stderr.String())
+	return run
+}
+
+func tail(s string, n int) string { return s[max(0, len(s)-n):] }
+
+func complaints(log string) []string {
+	var out []string
+	for line := range strings.Lines(log) {
+		if text, ok := strings.CutPrefix(strings.TrimSpace(line), "!! "); ok {
+			out = append(out, hexIDs.ReplaceAllString(text, "*"))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func referenceRun(t *testing.T, peer string) *peerRun {
+	if conn := os.Getenv(connVariable); conn != "" {
+		return capture(t, peer, conn)
+	}
+	path := filepath.Join("..", "..", "shared", "golden", "safe-exceptions", "final.json")
+	body, err := os.ReadFile(path)
+	if err != nil {
+		t.Errorf("there is nothing to compare with: set %s, or provide %s: %v", connVariable, path, err)
+		return nil
+	}
+	var golden struct {
+		Tables map[string][]map[string][2]any
+	}
+	if err := json.Unmarshal(body, &golden); err != nil {
+		t.Error(err)
+		return nil
+	}
+	run := &peerRun{dump: dump{Tables: make(map[string][]map[string]struct {
+		Type  string
+		Value any
+	})}}
+	for name, rows := range golden.Tables {
+		for _, row := range rows {
+			out := make(map[string]struct {
+				Type  string
+				Value any
+			}, len(row))
+			for column, v := range row {
+				out[column] = struct {
+					Type  string
+					Value any
+				}{fmt.Sprint(v[0]), v[1]}
+			}
+			run.dump.Tables[name] = append(run.dump.Tables[name], out)
+		}
+	}
+	return run
+}
+
+var hexIDs = regexp.MustCompile(`[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+
+// instances describes every instance of a dump by its id, with random parts
+// replaced: status, output and the multiset of its history events. Episode
+// brackets are left out, since how many messages share an episode depends on
+// timing.
+func (d *dump) instances() map[string][]string {
+	events := make(map[string][]string)
+	out := make(map[string][]string)
+	for name, rows := range d.Tables {
+		if !strings.HasSuffix(strings.ToLower(name), "history") {
+			continue
+		}
+		for _, row := range rows {
+			kind, ok := row["EventType"].Value.(string)
+			if !ok || kind == "OrchestratorStarted" || kind == "OrchestratorCompleted" {
+				continue
+			}
+			id := fmt.Sprint(row["PartitionKey"].Value)
+			events[id] = append(events[id], kind+":"+fmt.Sprint(row["Name"].Value))
+		}
+	}
+	for name, rows := range d.Tables {
+		if !strings.HasSuffix(strings.ToLower(name), "instances") {
+			continue
+		}
+		for _, row := range rows {
+			id := fmt.Sprint(row["PartitionKey"].Value)
+			slices.Sort(events[id])
+			text := fmt.Sprintf("%v | %v | %s", row["RuntimeStatus"].Value, describeOutput(row["Output"].Value), strings.Join(events[id], " "))
+			key := hexIDs.ReplaceAllString(id, "*")
+			out[key] = append(out[key], hexIDs.ReplaceAllString(text, "*"))
+		}
+	}
+	for _, texts := range out {
+		slices.Sort(texts)
+	}
+	return out
+}
+
+// describeOutput leaves out what differs between any two runs: times, and the
+// addresses of large outputs.
+func describeOutput(v any) string {
+	text := fmt.Sprint(v)
+	text = moments.ReplaceAllString(text, "<time>")
+	return storageAddress.ReplaceAllString(text, "<storage>")
+}
+
+var (
+	moments        = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?`)
+	storageAddress = regexp.MustCompile(`http://[^ "]*?largemessages/`)
+)
+
+func comparePeerRuns(t *testing.T, got, want *peerRun) {
+	t.Helper()
+	if want.complaints != nil || os.Getenv(connVariable) != "" {
+		if !slices.Equal(got.complaints, want.complaints) {
+			t.Errorf("scenarios that ended with an error:\n%q\nagainst Azurite:\n%q", got.complaints, want.complaints)
+		}
+	}
+	g, w := got.dump.instances(), want.dump.instances()
+	if len(g) < 40 {
+		t.Errorf("only %d instances", len(g))
+	}
+	for id, texts := range w {
+		if !slices.Equal(g[id], texts) {
+			t.Errorf("instance %s:\n  emulator %q\n  Azurite  %q", id, g[id], texts)
+		}
+	}
+	for id := range g {
+		if w[id] == nil {
+			t.Errorf("instance %s exists only on the emulator", id)
+		}
+	}
+	t.Logf("%d instances compared, scenarios ended with an error: %q", len(g), got.complaints)
+}
