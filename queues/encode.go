@@ -1,0 +1,107 @@
+package queues
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/go-taskhub/taskhub/history"
+	"github.com/go-taskhub/taskhub/internal/layout"
+	"github.com/go-taskhub/taskhub/payloads"
+)
+
+// maxText is the most that the service takes as a message's text, in bytes.
+const maxText = 64 << 10
+
+// wrapperID is the ActivityId of messages whose content is in a blob.
+const wrapperID = "00000000-0000-0000-0000-000000000000"
+
+// encode returns the body of the request that puts a message, and the name of the blob with its content if there is one.
+func (q *Queue) encode(ctx context.Context, env *history.Envelope) (body []byte, blob string, err error) {
+	text, err := history.MarshalEnvelope(env)
+	if err != nil {
+		return nil, "", err
+	}
+	if len(text) > payloads.MessageThreshold && env.Message != nil {
+		if text, blob, err = q.offload(ctx, env, text); err != nil {
+			return nil, "", err
+		}
+	}
+	if q.base64 || !fitsXML(text) { // receivers recognise Base64 whatever they are configured for
+		text = base64.StdEncoding.AppendEncode(nil, text)
+	}
+	if len(text) > maxText {
+		return nil, "", fmt.Errorf("the message has %d bytes, more than the %d that a queue takes", len(text), maxText)
+	}
+	return appendBody(make([]byte, 0, len(text)+len(text)/8+len(bodyStart)+len(bodyEnd)), text), blob, nil
+}
+
+// offload writes a message to its blob and returns the text of the wrapper that refers to it.
+func (q *Queue) offload(ctx context.Context, env *history.Envelope, text []byte) (wrapper []byte, blob string, err error) {
+	if env.CompressedBlobName != nil { // as .NET has it: the message was written before it got a blob
+		content := *env
+		content.CompressedBlobName = nil
+		if text, err = history.MarshalEnvelope(&content); err != nil {
+			return nil, "", err
+		}
+	}
+	blob = layout.MessageBlobName(env.Message.Target.InstanceID, env.ActivityID, env.Message.Event.Kind().String())
+	if err := q.payloads.Write(ctx, blob, text); err != nil {
+		return nil, "", err
+	}
+	wrapper, err = history.MarshalEnvelope(&history.Envelope{ActivityID: wrapperID, CompressedBlobName: &blob})
+	return wrapper, blob, err
+}
+
+const (
+	bodyStart = `<?xml version="1.0" encoding="utf-8"?><QueueMessage><MessageText>`
+	bodyEnd   = `</MessageText></QueueMessage>`
+)
+
+// appendBody appends the XML of a message. Only what must be escaped is, as .NET writes it: with its quotes escaped, JSON
+// would be a third longer.
+func appendBody(dst, text []byte) []byte {
+	dst = append(dst, bodyStart...)
+	for len(text) > 0 {
+		i := bytes.IndexAny(text, "&<>\r")
+		if i < 0 {
+			dst = append(dst, text...)
+			break
+		}
+		dst = append(dst, text[:i]...)
+		switch text[i] {
+		case '&':
+			dst = append(dst, "&amp;"...)
+		case '<':
+			dst = append(dst, "&lt;"...)
+		case '>':
+			dst = append(dst, "&gt;"...)
+		case '\r': // a bare one would be read as a line feed
+			dst = append(dst, "&#xD;"...)
+		}
+		text = text[i+1:]
+	}
+	return append(dst, bodyEnd...)
+}
+
+// fitsXML reports whether XML 1.0 can carry a text.
+func fitsXML(text []byte) bool {
+	for i := 0; i < len(text); {
+		c := text[i]
+		if c < utf8.RuneSelf {
+			if c < ' ' && c != '\t' && c != '\n' && c != '\r' {
+				return false
+			}
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRune(text[i:])
+		if r == utf8.RuneError && size == 1 || r == 0xFFFE || r == 0xFFFF {
+			return false
+		}
+		i += size
+	}
+	return true
+}
