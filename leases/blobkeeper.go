@@ -1,0 +1,87 @@
+package leases
+
+import (
+	"context"
+	"sync"
+)
+
+// blobKeeper keeps a handed-out lease of the safe or legacy manager.
+type blobKeeper struct {
+	protocol *blobProtocol
+	part     *blobPart
+	token    string // of the ownership lease it stands for
+}
+
+// renew extends the ownership, and in safe mode the intent with it. The intent may be gone: then another worker waits for
+// the partition.
+func (k *blobKeeper) renew(ctx context.Context) (renewal, error) {
+	p, part := k.protocol, k.part
+	p.mu.Lock()
+	mine, intent := part.own.token == k.token, ""
+	if part.intent != nil {
+		intent = part.intent.token
+	}
+	p.mu.Unlock()
+	if !mine {
+		return renewal{}, k.lost("it is not held any more")
+	}
+	var claim sync.WaitGroup
+	var claimErr error
+	if intent != "" {
+		claim.Go(func() { _, claimErr = p.leases.renew(ctx, part.intent) })
+	}
+	sent, err := p.leases.renew(ctx, part.own)
+	claim.Wait()
+	switch {
+	case isGone(err):
+		return renewal{}, k.lost(p.describeLoss(ctx, part, part.own, k.token))
+	case err != nil:
+		return renewal{}, err
+	}
+	r := renewal{sent: sent}
+	switch {
+	case part.intent == nil:
+	case intent == "":
+		r.asked = "its intent lease was lost"
+	case isGone(claimErr):
+		r.asked = p.describeLoss(ctx, part, part.intent, intent)
+	}
+	return r, nil
+}
+
+func (k *blobKeeper) lost(reason string) *LostError {
+	return &LostError{Hub: k.protocol.cfg.Names.Hub(), Partition: k.part.index, Reason: reason}
+}
+
+// release gives the partition up: ownership first, so that whoever sees the intent free finds the ownership free too.
+func (k *blobKeeper) release(ctx context.Context) error {
+	p, part := k.protocol, k.part
+	p.mu.Lock()
+	mine := part.own.token == k.token
+	part.releasing = mine
+	p.mu.Unlock()
+	if !mine {
+		return nil
+	}
+	err := p.leases.giveUp(ctx, part.own)
+	if err == nil && part.intent != nil {
+		err = p.leases.giveUp(ctx, part.intent)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	part.granted, part.releasing = false, false
+	part.giveUp = err != nil
+	return err
+}
+
+// abandoned: the lease is lost. What the service still has of it is given up by the coordinating loop.
+func (k *blobKeeper) abandoned(bool) {
+	p, part := k.protocol, k.part
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !part.granted || part.own.token != "" && part.own.token != k.token {
+		return
+	}
+	part.granted = false
+	part.giveUp = part.own.token != "" || part.intent != nil && part.intent.token != ""
+}

@@ -1,0 +1,262 @@
+package leases
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-taskhub/taskhub/internal/layout"
+)
+
+func TestStop(t *testing.T) {
+	t.Parallel()
+	allModes(t, func(t *testing.T, mode Mode) {
+		ctx := context.Background()
+		h := newFakeHub()
+
+		// Before Start.
+		w := newTestWorker(t, h, nil, "w1", withMode(mode))
+		w.shutdown()
+		if err := w.manager.Start(ctx); !errors.Is(err, ErrStarted) {
+			t.Errorf("Start after Stop: %v", err)
+		}
+
+		// Twice, at the same time, while the partitions take their time.
+		w = newTestWorker(t, h, nil, "w2", withMode(mode))
+		w.setDrain(3 * time.Second)
+		w.start()
+		if err := w.manager.Start(ctx); !errors.Is(err, ErrStarted) {
+			t.Errorf("second Start: %v", err)
+		}
+		eventually(t, time.Second, "owns 4", func() bool { return w.owned() == 4 })
+		begin := time.Now()
+		var stops sync.WaitGroup
+		stops.Go(w.shutdown)
+		stops.Go(w.shutdown)
+		stops.Wait()
+		w.shutdown()
+		if took := time.Since(begin); took < 3*time.Second || took > 4*time.Second {
+			t.Errorf("stopped after %v", took)
+		}
+		assertFree(t, h, mode)
+
+		// Partitions that do not stop are fenced before their leases are released.
+		got := make(chan *Lease, 4)
+		w = newTestWorker(t, h, nil, "w3", withMode(mode), withHandler(func(l *Lease) { got <- l })).start()
+		l := <-got
+		short, cancel := context.WithTimeout(ctx, 2*time.Second)
+		defer cancel()
+		begin = time.Now()
+		if err := w.manager.Stop(short); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(begin); took > 2100*time.Millisecond {
+			t.Errorf("stopped after %v", took)
+		}
+		<-l.HandOver()
+		<-l.Lost()
+		if l.Deadline().After(time.Now()) || !strings.Contains(l.Reason(), "had not drained") {
+			t.Errorf("deadline %v, reason %s", l.Deadline(), l.Reason())
+		}
+		if err := l.Release(ctx); err != nil {
+			t.Errorf("Release after the loss: %v", err)
+		}
+		assertFree(t, h, mode)
+
+		// With storage out of reach.
+		w = newTestWorker(t, h, nil, "w4", withMode(mode)).start()
+		eventually(t, time.Second, "owns 4", func() bool { return w.owned() == 4 })
+		w.net.set(func(n *net) { n.hang = func(string, string) bool { return true } })
+		begin = time.Now()
+		w.shutdown()
+		if took := time.Since(begin); took > 25*time.Second {
+			t.Errorf("stopped after %v", took)
+		}
+	})
+}
+
+// assertFree: another worker can take everything at once.
+func assertFree(t *testing.T, h *fakeHub, mode Mode) {
+	t.Helper()
+	names := testNames(t, "Fake")
+	for i := range 4 {
+		queue := names.ControlQueue(i)
+		blobs := []string{layout.IntentBlob(queue), layout.OwnershipBlob(queue)}
+		switch mode {
+		case Legacy:
+			blobs = []string{layout.LegacyLeaseBlob(queue)}
+		case Table:
+			blobs = nil
+			if r := h.row(queue); r.currentOwner != "" || r.nextOwner != "" || r.isDraining || r.ownedSince.IsZero() || r.expiresAt.IsZero() {
+				t.Errorf("row %+v", r)
+			}
+		}
+		for _, name := range blobs {
+			if h.lease.blobs[name].lease.live() {
+				t.Errorf("%s is leased", name)
+			}
+			r, ok := decodeRecord([]byte(h.text(name)))
+			if !ok || r.Owner != nil || r.Token != nil || r.Epoch == 0 {
+				t.Errorf("%s: %s", name, h.text(name))
+			}
+		}
+	}
+}
+
+func TestStopWhileWaitingForTheApp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newFakeHub()
+		a := newTestWorker(t, h, nil, "a", withApp("one")).start()
+		eventually(t, time.Second, "owns 4", func() bool { return a.owned() == 4 })
+		b := newTestWorker(t, h, nil, "b", withApp("two")).start()
+		time.Sleep(time.Minute)
+		begin := time.Now()
+		b.shutdown()
+		if time.Since(begin) > 0 {
+			t.Errorf("took %v", time.Since(begin))
+		}
+		a.shutdown()
+	})
+}
+
+// A handler that panics must not leave a partition that is owned and not read.
+func TestHandlerPanics(t *testing.T) {
+	t.Parallel()
+	allModes(t, func(t *testing.T, mode Mode) {
+		h, g := newFakeHub(), newLedger(t)
+		bad := newTestWorker(t, h, g, "bad", withMode(mode), withHandler(func(*Lease) { panic("no") })).start()
+		time.Sleep(2 * time.Second)
+		good := newTestWorker(t, h, g, "good", withMode(mode)).start()
+		eventually(t, 2*time.Minute, "the other owns some", func() bool { return good.owned() >= 2 })
+		if !strings.Contains(bad.log.String(), "panicked") {
+			t.Error("nothing in the log")
+		}
+		bad.shutdown()
+		eventually(t, 40*time.Second, "the other owns all", func() bool { return good.owned() == 4 })
+		good.shutdown()
+	})
+}
+
+func TestHandOver(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []Mode{Safe, Table} {
+		t.Run(mode.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h, g := newFakeHub(), newLedger(t)
+				a := newTestWorker(t, h, g, "a", withMode(mode)).start()
+				a.setDrain(20 * time.Second) // the loops drain without renewing, so this must fit into the lease
+				eventually(t, time.Second, "owns 4", func() bool { return a.owned() == 4 })
+				b := newTestWorker(t, h, g, "b", withMode(mode)).start()
+				eventually(t, 20*time.Second, "b waits", func() bool { return count(b, Waiting) == 2 })
+				for _, p := range b.manager.Status().Partitions {
+					if p.State == Waiting && (p.Owner != "a" || p.Reason == "") {
+						t.Errorf("b: %+v", p)
+					}
+				}
+				eventually(t, 20*time.Second, "a hands over", func() bool { return count(a, HandingOver) == 2 })
+				for _, p := range a.manager.Status().Partitions {
+					if p.State == HandingOver && (!strings.Contains(p.Reason, `"b"`) || !p.Deadline.After(time.Now())) {
+						t.Errorf("a: %+v", p)
+					}
+				}
+				eventually(t, 25*time.Second, "b owns 2", func() bool { return b.owned() == 2 })
+				a.setDrain(0)
+				a.shutdown()
+				b.shutdown()
+				if strings.Contains(a.log.String(), "was lost") {
+					t.Errorf("a lost partitions:\n%s", a.log)
+				}
+			})
+		})
+	}
+}
+
+func count(w *testWorker, state PartitionState) int {
+	n := 0
+	for _, p := range w.manager.Status().Partitions {
+		if p.State == state {
+			n++
+		}
+	}
+	return n
+}
+
+// A partition given up by its user goes to another worker if there is one.
+func TestReleaseByTheUser(t *testing.T) {
+	t.Parallel()
+	allModes(t, func(t *testing.T, mode Mode) {
+		_, _, a, b := pair(t, mode)
+		p := firstOwned(a)
+		l := a.lease(p)
+		a.end(l)
+		if err := l.Release(context.Background()); err != nil {
+			t.Errorf("second Release: %v", err)
+		}
+		if err := l.Renew(context.Background()); !errors.Is(err, ErrLost) {
+			t.Errorf("Renew: %v", err)
+		}
+		eventually(t, 2*time.Second, "b has it", func() bool { return b.lease(p) != nil })
+		a.shutdown()
+		b.shutdown()
+	})
+}
+
+func TestMissingStoreIsReported(t *testing.T) {
+	t.Parallel()
+	allModes(t, func(t *testing.T, mode Mode) {
+		h := newFakeHub()
+		w := newTestWorker(t, h, nil, "w1", withMode(mode))
+		if err := w.manager.Start(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if s := w.manager.Status(); s.Error == "" {
+			t.Errorf("%+v", s)
+		}
+		if calls := h.snapshot(); calls["app.read"] > 20 {
+			t.Errorf("a tight loop: %v", calls)
+		}
+		if err := w.manager.CreateStore(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, 15*time.Second, "owns 4", func() bool { return w.owned() == 4 })
+		w.shutdown()
+	})
+}
+
+func TestOtherManagerIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, live := range []Mode{Safe, Legacy, Table} {
+		for _, mine := range []Mode{Safe, Legacy, Table} {
+			if live == mine {
+				continue
+			}
+			t.Run(live.String()+"/"+mine.String(), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					h := newFakeHub()
+					a := newTestWorker(t, h, nil, "a", withMode(live)).start()
+					eventually(t, time.Second, "owns 4", func() bool { return a.owned() == 4 })
+					b := newTestWorker(t, h, nil, "b", withMode(mine)).start()
+					time.Sleep(2 * time.Minute)
+					s := b.manager.Status()
+					if b.owned() != 0 || !strings.Contains(s.Conflict, live.String()) || !strings.Contains(s.Conflict, `"a"`) {
+						t.Errorf("%+v", s)
+					}
+					a.shutdown()
+					eventually(t, 12*time.Second, "b owns 4", func() bool { return b.owned() == 4 })
+					if s := b.manager.Status(); s.Conflict != "" {
+						t.Errorf("%+v", s)
+					}
+					b.shutdown()
+				})
+			})
+		}
+	}
+}

@@ -1,0 +1,223 @@
+package tables
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
+
+	"github.com/go-taskhub/taskhub/history"
+	"github.com/go-taskhub/taskhub/internal/edm"
+	"github.com/go-taskhub/taskhub/internal/layout"
+)
+
+// Commit is a set of new events to be added to an instance's history.
+type Commit struct {
+	InstanceID  string
+	ExecutionID string
+	// FirstRow is the position of the first record: the number of events that the execution already has.
+	FirstRow int
+	Records  []Record
+	// ETag is the sentinel's as last read or returned. Empty when the instance has no sentinel yet.
+	ETag string
+	// CommitID is written to the sentinel, so that [Store.ReadCommit] tells whether a commit whose answer was lost
+	// landed. Empty leaves what is there.
+	CommitID string
+	// StartID is the execution id of the instance's first generation, by which a copy of its start message is known
+	// after it has continued as new. Empty leaves what is there.
+	StartID string
+	// DeleteRowsFrom and DeleteRowsTo name rows [from, to) that an older, longer generation left behind. They are
+	// deleted after the commit; when that fails they stay, which readers do not mind.
+	DeleteRowsFrom, DeleteRowsTo int
+}
+
+// Committed is what a commit left behind.
+type Committed struct {
+	// ETag is the sentinel's, for the next commit.
+	ETag string
+	// Rows is the number of event rows written.
+	Rows int
+	// Blobs are the names of the blobs written for large values.
+	Blobs []string
+	// InputBlob and ResultBlob name the blobs of ExecutionStarted's input and of ExecutionCompleted's result, when
+	// these were large: the status row refers to them.
+	InputBlob, ResultBlob string
+}
+
+// Commit writes new events in entity-group transactions whose last operation inserts or merges the sentinel under its
+// ETag. One transaction takes up to 99 rows and 3.5 MiB; a longer commit takes several, and only the last one bears the
+// commit id and the mark of a complete checkpoint.
+//
+// A sentinel that is not as expected gives an error matching [ErrConflict], and then nothing of that transaction was
+// stored. After any other error the outcome is unknown: read it with [Store.ReadCommit].
+func (s *Store) Commit(ctx context.Context, c Commit) (Committed, error) {
+	key := layout.EscapeKey(c.InstanceID)
+	rows, done, err := s.encode(ctx, c, key)
+	if err != nil {
+		return Committed{}, err
+	}
+	chunks := s.chunks(rows, key)
+	etag := c.ETag
+	for i, chunk := range chunks {
+		part := part{index: i, last: i == len(chunks)-1}
+		if etag, err = s.writeChunk(ctx, c, key, chunk, etag, part); err != nil {
+			return Committed{}, err
+		}
+	}
+	done.ETag, done.Rows = etag, len(rows)
+	if c.DeleteRowsTo > c.DeleteRowsFrom {
+		done.ETag = s.sweep(ctx, c, key, done.ETag)
+	}
+	return done, nil
+}
+
+// encode turns records into operations, after their large values went to blobs.
+func (s *Store) encode(ctx context.Context, c Commit, key string) ([]operation, Committed, error) {
+	rows, uploads, done, err := s.rows(c, key)
+	if err != nil {
+		return nil, done, err
+	}
+	if err := s.upload(ctx, c.InstanceID, uploads); err != nil {
+		return nil, done, err
+	}
+	operations := make([]operation, len(rows))
+	for i, row := range rows {
+		if operations[i], err = newOperation(aztables.TransactionTypeInsertReplace, "", row); err != nil {
+			return nil, done, s.eventError(c, i, err)
+		}
+	}
+	return operations, done, nil
+}
+
+// rows makes the rows of a commit and says what of them has to go to blobs first.
+func (s *Store) rows(c Commit, key string) (rows []edm.Entity, uploads []upload, done Committed, err error) {
+	rows = make([]edm.Entity, len(c.Records))
+	for i, record := range c.Records {
+		row, err := history.EncodeRow(record.Event)
+		if err != nil {
+			return nil, nil, done, s.eventError(c, i, err)
+		}
+		rowKey := layout.RowKey(c.FirstRow + i)
+		moved := s.offload(row, key, rowKey)
+		done.note(record.Event, row, moved)
+		uploads = append(uploads, moved...)
+		if err := s.checkSizes(row, s.names.HistoryTable(), c.InstanceID, rowKey); err != nil {
+			return nil, nil, done, err
+		}
+		row[colPartitionKey], row[colRowKey], row[colExecutionID] = key, rowKey, c.ExecutionID
+		if record.ActivityID != "" {
+			row[colActivityID] = record.ActivityID
+		}
+		rows[i] = row
+	}
+	return rows, uploads, done, nil
+}
+
+func (s *Store) eventError(c Commit, i int, err error) error {
+	return fmt.Errorf("commit: instance %q in hub %q: event %d: %w", c.InstanceID, s.names.Hub(), c.FirstRow+i, err)
+}
+
+// note remembers the blobs of a row.
+func (c *Committed) note(event history.Event, row edm.Entity, moved []upload) {
+	for _, m := range moved {
+		c.Blobs = append(c.Blobs, m.blob)
+	}
+	switch event.(type) {
+	case *history.ExecutionStarted:
+		c.InputBlob, _ = row[colInput+blobSuffix].(string)
+	case *history.ExecutionCompleted:
+		c.ResultBlob, _ = row[colResult+blobSuffix].(string)
+	}
+}
+
+// chunks splits rows into what one transaction each can take beside the sentinel. There is always at least one.
+func (s *Store) chunks(rows []operation, key string) [][]operation {
+	var all [][]operation
+	start, size := 0, 0
+	for i, row := range rows {
+		rowSize := s.size(row, key)
+		if i > start && (i-start == maxOperations-1 || size+rowSize > maxTransactionBytes) {
+			all = append(all, rows[start:i:i])
+			start, size = i, 0
+		}
+		size += rowSize
+	}
+	return append(all, rows[start:])
+}
+
+// part says where in a commit a transaction stands.
+type part struct {
+	index int
+	last  bool
+}
+
+// commitID is what the sentinel bears once this part landed.
+func (p part) commitID(id string) string {
+	if p.last || id == "" {
+		return id
+	}
+	return id + "#" + strconv.Itoa(p.index)
+}
+
+// writeChunk writes one transaction and returns the sentinel's new ETag.
+func (s *Store) writeChunk(ctx context.Context, c Commit, key string, rows []operation, etag string, p part) (string, error) {
+	sentinel, err := newOperation(sentinelWrite(etag), etag, sentinelRow(c, key, p))
+	if err != nil {
+		return "", err
+	}
+	operations := append(rows[:len(rows):len(rows)], sentinel)
+	etags, err := s.submit(ctx, operations)
+	if err != nil {
+		err = s.fail("commit history", c.InstanceID, err)
+		if p.last || c.CommitID == "" || ctx.Err() != nil {
+			return "", err
+		}
+		return s.landed(ctx, c, p, err)
+	}
+	newETag, err := lastETag(etags, len(operations))
+	if err != nil {
+		return s.landed(ctx, c, p, fmt.Errorf("commit history: instance %q in hub %q: %w", c.InstanceID, s.names.Hub(), err))
+	}
+	return newETag, nil
+}
+
+// landed finds out whether a part whose answer is doubtful was stored; when not, the error stands.
+func (s *Store) landed(ctx context.Context, c Commit, p part, doubt error) (string, error) {
+	if c.CommitID == "" {
+		return "", doubt
+	}
+	stored, err := s.ReadCommit(ctx, c.InstanceID)
+	if err != nil {
+		return "", errors.Join(doubt, err)
+	}
+	if stored.CommitID != p.commitID(c.CommitID) {
+		return "", doubt
+	}
+	return stored.ETag, nil
+}
+
+func sentinelWrite(etag string) aztables.TransactionType {
+	if etag == "" {
+		return aztables.TransactionTypeAdd
+	}
+	return aztables.TransactionTypeUpdateMerge
+}
+
+func sentinelRow(c Commit, key string, p part) edm.Entity {
+	row := edm.Entity{
+		colPartitionKey: key, colRowKey: layout.SentinelRowKey, colExecutionID: c.ExecutionID, colCheckpointComplete: p.last,
+	}
+	if p.last {
+		row[colCheckpointTime] = time.Now().UTC()
+	}
+	if id := p.commitID(c.CommitID); id != "" {
+		row[colCommitID] = id
+	}
+	if c.StartID != "" {
+		row[colStart] = c.StartID
+	}
+	return row
+}

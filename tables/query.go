@@ -1,0 +1,153 @@
+package tables
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"iter"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
+
+	"github.com/go-taskhub/taskhub/history"
+)
+
+// MaxPageSize is how many rows the Table service returns at most in one page.
+const MaxPageSize = 1000
+
+// QueryInstances reads one page of the status rows that match a filter, in the order of the escaped instance ids. The
+// token continues where an earlier page ended; empty begins. A page may hold fewer rows than pageSize, even none, and
+// still not be the last: only an empty next token ends the result. A pageSize of 0 means MaxPageSize.
+func (s *Store) QueryInstances(ctx context.Context, filter Filter, token string, pageSize int) (rows []InstanceRow, next string, err error) {
+	if filter.impossible() {
+		return nil, "", nil
+	}
+	raws, next, err := s.page(ctx, filter.String(), selection(filter.Inputs, filter.Outputs), token, pageSize)
+	if err != nil {
+		return nil, "", err
+	}
+	rows = make([]InstanceRow, 0, len(raws))
+	for _, raw := range raws {
+		row, err := s.decodeInstance(raw, filter.Inputs)
+		if err != nil {
+			return nil, "", s.fail("query instances", "", err)
+		}
+		if len(filter.Tags) > 0 {
+			if err := s.fetchTags(ctx, row); err != nil {
+				return nil, "", err
+			}
+		}
+		if !filter.matches(row) {
+			continue
+		}
+		if !filter.Raw {
+			if err := s.FetchPayloads(ctx, row); err != nil {
+				return nil, "", err
+			}
+		}
+		rows = append(rows, *row)
+	}
+	return rows, next, nil
+}
+
+// All iterates over all status rows that match a filter. Memory use is one page's, whatever their number. The
+// iteration ends with the first error.
+func (s *Store) All(ctx context.Context, filter Filter) iter.Seq2[*InstanceRow, error] {
+	return func(yield func(*InstanceRow, error) bool) {
+		for token, first := "", true; first || token != ""; first = false {
+			rows, next, err := s.QueryInstances(ctx, filter, token, 0)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for i := range rows {
+				if !yield(&rows[i], nil) {
+					return
+				}
+			}
+			token = next
+		}
+	}
+}
+
+// CountInstances counts the status rows that match a filter by status. It reads no inputs and no outputs.
+func (s *Store) CountInstances(ctx context.Context, filter Filter) (map[history.Status]int, error) {
+	counts := make(map[history.Status]int)
+	if filter.impossible() {
+		return counts, nil
+	}
+	columns := colPartitionKey + "," + colStatus
+	if len(filter.Tags) > 0 {
+		columns += "," + colTags + "," + colTags + blobSuffix
+	}
+	for token, first := "", true; first || token != ""; first = false {
+		raws, next, err := s.page(ctx, filter.String(), &columns, token, 0)
+		if err != nil {
+			return nil, err
+		}
+		for _, raw := range raws {
+			row, err := s.decodeInstance(raw, false)
+			if err != nil {
+				return nil, s.fail("count instances", "", err)
+			}
+			if err := s.fetchTags(ctx, row); err != nil {
+				return nil, err
+			}
+			if filter.matches(row) {
+				counts[row.Status]++
+			}
+		}
+		token = next
+	}
+	return counts, nil
+}
+
+// page reads one page as the service gives it.
+func (s *Store) page(ctx context.Context, filter string, columns *string, token string, size int) (rows [][]byte, next string, err error) {
+	position, err := parseToken(token)
+	if err != nil {
+		return nil, "", err
+	}
+	options := &aztables.ListEntitiesOptions{Filter: &filter, Select: columns, NextPartitionKey: position.Partition, NextRowKey: position.Row}
+	if size > 0 {
+		options.Top = to.Ptr(int32(min(size, MaxPageSize))) //nolint:gosec // bounded by the line itself
+	}
+	pager := s.instances.NewListEntitiesPager(options)
+	page, err := pager.NextPage(ctx)
+	if err != nil {
+		return nil, "", s.fail("query instances", "", err)
+	}
+	return page.Entities, pageToken(page.NextPartitionKey, page.NextRowKey), nil
+}
+
+// position is where a page ended, in the service's own terms.
+type position struct {
+	Partition *string `json:"p,omitempty"`
+	Row       *string `json:"r,omitempty"`
+}
+
+func pageToken(partition, row *string) string {
+	if (partition == nil || *partition == "") && (row == nil || *row == "") {
+		return ""
+	}
+	text, err := json.Marshal(position{Partition: partition, Row: row})
+	if err != nil {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(text)
+}
+
+func parseToken(token string) (position, error) {
+	var p position
+	if token == "" {
+		return p, nil
+	}
+	text, err := base64.RawURLEncoding.DecodeString(token)
+	if err == nil {
+		err = json.Unmarshal(text, &p)
+	}
+	if err != nil || p == (position{}) {
+		return p, &InvalidTokenError{Token: token}
+	}
+	return p, nil
+}
