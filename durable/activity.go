@@ -1,0 +1,112 @@
+package durable
+
+import (
+	"context"
+
+	"github.com/go-taskhub/taskhub/internal/replay"
+)
+
+// Activity is a typed handle on an activity: a function that may do anything, runs
+// at least once, and whose result is remembered.
+type Activity[I, O any] struct {
+	def definition
+	fn  func(context.Context, I) (O, error)
+}
+
+// NewActivity defines an activity. The name is written down because it is kept in
+// histories and shared with other workers, .NET ones included. An empty name or a
+// nil function is reported by Call and by registration.
+func NewActivity[I, O any](name string, fn func(ctx context.Context, input I) (O, error)) *Activity[I, O] {
+	return &Activity[I, O]{def: definition{kind: KindActivity, name: name, hasFunc: fn != nil}, fn: fn}
+}
+
+// DeclareActivity names an activity whose code is elsewhere: in another worker,
+// perhaps a .NET one, or bound later by [Activity.With].
+func DeclareActivity[I, O any](name string) *Activity[I, O] {
+	return &Activity[I, O]{def: definition{kind: KindActivity, name: name, declared: true}}
+}
+
+// With returns the activity bound to a function, often a method value of something
+// that holds its dependencies.
+func (a *Activity[I, O]) With(fn func(ctx context.Context, input I) (O, error)) *Activity[I, O] {
+	bound := *a
+	bound.fn, bound.def.hasFunc, bound.def.declared = fn, fn != nil, false
+	return &bound
+}
+
+// Name returns the activity's name.
+func (a *Activity[I, O]) Name() string { return a.def.name }
+
+// Kind returns [KindActivity].
+func (a *Activity[I, O]) Kind() Kind { return KindActivity }
+
+// Version returns "": activities are found by name alone.
+func (a *Activity[I, O]) Version() string { return "" }
+
+// Validate reports why the activity cannot be registered.
+func (a *Activity[I, O]) Validate() error { return a.def.Validate() }
+
+// Definition returns nil.
+func (a *Activity[I, O]) Definition() *replay.Definition { return nil }
+
+// Handler returns the function a worker runs, with the default converter and
+// without interceptors. It is nil when the activity is only declared.
+func (a *Activity[I, O]) Handler() ActivityHandler { return a.handler(defaultEnvironment) }
+
+func (a *Activity[I, O]) definition(*environment) *replay.Definition { return nil }
+
+func (a *Activity[I, O]) handler(env *environment) ActivityHandler {
+	if a.fn == nil {
+		return nil
+	}
+	return env.wrapActivity(func(ctx context.Context, raw *string) (*string, error) {
+		var input I
+		if err := env.readActivityInput(raw, &input); err != nil {
+			return nil, a.payloadError("the input", err)
+		}
+		result, err := a.fn(ctx, input)
+		if err != nil {
+			return nil, err
+		}
+		output, err := marshal(env.converter, result)
+		if err != nil {
+			return nil, a.payloadError("the result", err)
+		}
+		return output, nil
+	})
+}
+
+func (a *Activity[I, O]) payloadError(what string, err error) error {
+	return &PayloadError{Subject: a.def.subject().String(), What: what, Err: err}
+}
+
+// Call schedules the activity and returns at once; Await on the task gives the
+// result. It runs when the orchestrator waits for something.
+func (a *Activity[I, O]) Call(ctx *Context, input I, opts ...ActivityOption) *Task[O] {
+	t, ok := newTask[O](ctx, a.def.subject(), "Activity.Call")
+	if !ok {
+		return t
+	}
+	if err := a.def.callable(); err != nil {
+		return t.fail(err)
+	}
+	o := noOptions
+	if len(opts) > 0 {
+		o = new(callOptions)
+		for _, opt := range opts {
+			opt.applyActivity(o)
+		}
+	}
+	payload, err := ctx.env.activityInput(input)
+	if err != nil {
+		return t.fail(a.payloadError("the input", err))
+	}
+	t.future.start(o, &replay.ScheduleTask{Name: a.def.name, Version: o.version, Input: &payload, Tags: o.historyTags()})
+	return t
+}
+
+// CallActivity calls an activity whose name is only known at run time. With a
+// handle, prefer [Activity.Call].
+func CallActivity[O any](ctx *Context, name string, input any, opts ...ActivityOption) *Task[O] {
+	return DeclareActivity[any, O](name).Call(ctx, input, opts...)
+}
