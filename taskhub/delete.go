@@ -1,0 +1,168 @@
+package taskhub
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/go-taskhub/taskhub/internal/layout"
+	"github.com/go-taskhub/taskhub/storage"
+)
+
+// Delete deletes the hub with everything in it: instances, histories, messages, leases and large values. Workers that
+// still run lose their leases and report errors. What is not there is no error, so a deletion cut short can be repeated.
+//
+// Azure Storage takes up to a minute to finish deleting; until then the hub cannot be created anew under this name.
+func (h *Hub) Delete(ctx context.Context) error {
+	h.forget(ctx)
+	group, ctx := errgroup.WithContext(ctx)
+	for _, name := range []string{
+		h.names.HistoryTable(), h.names.InstancesTable(), h.names.PartitionsTable(), h.names.ActiveTable(),
+		h.names.DeadLettersTable(), h.names.SchedulesTable(), h.names.LimitsTable(),
+	} {
+		group.Go(func() error {
+			_, err := h.account.Tables().NewClient(name).Delete(ctx, nil)
+			return ignoreMissing(err, "delete table "+name)
+		})
+	}
+	group.Go(func() error { return h.deleteQueues(ctx) })
+	group.Go(func() error { return h.deleteContainer(ctx, h.names.LeaseContainer(), "") })
+	group.Go(func() error { return h.deleteContainer(ctx, h.names.LargeMessageContainer(), "") })
+	group.Go(func() error { return h.deleteAppLease(ctx) })
+	if err := group.Wait(); err != nil {
+		return fmt.Errorf("delete hub %q: %w", h.Name(), err)
+	}
+	return nil
+}
+
+func ignoreMissing(err error, operation string) error {
+	if storage.IsNotFound(err) || storage.HasCode(err, storage.CodeTableBeingDeleted, storage.CodeQueueBeingDeleted, storage.CodeContainerBeingDeleted) {
+		return nil
+	}
+	return storage.Explain(err, operation)
+}
+
+// deleteQueues deletes all control queues, those beyond the configured number included, and the work-item queue.
+func (h *Hub) deleteQueues(ctx context.Context) error {
+	names, err := h.controlQueues(ctx)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, name := range append(names, h.names.WorkItemQueue()) {
+		group.Go(func() error {
+			_, err := h.account.Queues().NewQueueClient(name).Delete(ctx, nil)
+			return ignoreMissing(err, "delete queue "+name)
+		})
+	}
+	return group.Wait()
+}
+
+// deleteContainer deletes a container, under a lease when there is one.
+func (h *Hub) deleteContainer(ctx context.Context, name, leaseID string) error {
+	options := &container.DeleteOptions{}
+	if leaseID != "" {
+		options.AccessConditions = &container.AccessConditions{LeaseAccessConditions: &container.LeaseAccessConditions{LeaseID: &leaseID}}
+	}
+	_, err := h.account.BlobService().NewContainerClient(name).Delete(ctx, options)
+	return ignoreMissing(err, "delete container "+name)
+}
+
+// deleteAppLease deletes the container on which the app lease is held. The lease is held beyond the worker's end, so
+// it is given by the id that its holder left beside it.
+func (h *Hub) deleteAppLease(ctx context.Context) error {
+	name := h.names.AppLeaseContainer()
+	err := h.deleteContainer(ctx, name, "")
+	if !storage.IsPreconditionFailed(err) {
+		return err
+	}
+	owner, readErr := h.appLeaseOwner(ctx)
+	if readErr != nil {
+		return errors.Join(err, readErr)
+	}
+	return h.deleteContainer(ctx, name, owner)
+}
+
+// maxInfoBlob is more than the app lease's info blob ever holds.
+const maxInfoBlob = 64 << 10
+
+func (h *Hub) appLeaseOwner(ctx context.Context) (string, error) {
+	const operation = "read the owner of the app lease"
+	response, err := h.account.Blobs().DownloadStream(ctx, h.names.AppLeaseContainer(), h.names.AppLeaseInfoBlob(), nil)
+	if err != nil {
+		return "", storage.Explain(err, operation)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxInfoBlob))
+	if err != nil {
+		return "", storage.Explain(err, operation)
+	}
+	var info struct {
+		OwnerID string `json:"OwnerId"`
+	}
+	if err := json.Unmarshal(text, &info); err != nil {
+		return "", fmt.Errorf("%s: %w", operation, err)
+	}
+	return info.OwnerID, nil
+}
+
+// Info describes a hub that was found in an account.
+type Info struct {
+	// Name is the hub's name as its tables spell it.
+	Name string
+	// Partitions is the number of control queues.
+	Partitions int
+}
+
+// List finds the hubs of an account, in the order of their names: every pair of tables with a hub's names that has
+// control queues. Name and the fields about a single hub in cfg are not looked at.
+func List(ctx context.Context, cfg Config) ([]Info, error) {
+	account, owned, err := cfg.withDefaults().open()
+	if err != nil {
+		return nil, err
+	}
+	hubs, err := list(ctx, account)
+	if owned {
+		err = errors.Join(err, account.Close())
+	}
+	return hubs, err
+}
+
+func list(ctx context.Context, account *storage.Account) ([]Info, error) {
+	var tables, queues []string
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) { tables, err = listTables(ctx, account); return err })
+	group.Go(func() (err error) { queues, err = listQueues(ctx, account, ""); return err })
+	if err := group.Wait(); err != nil {
+		return nil, fmt.Errorf("list hubs: %w", err)
+	}
+	var hubs []Info
+	for _, table := range tables {
+		name, ok := strings.CutSuffix(table, "Instances")
+		if !ok || !slices.Contains(tables, name+"History") {
+			continue
+		}
+		names, err := layout.NewNames(name)
+		if err != nil {
+			continue
+		}
+		info := Info{Name: name}
+		for i := range layout.MaxPartitions {
+			if slices.Contains(queues, names.ControlQueue(i)) {
+				info.Partitions++
+			}
+		}
+		if info.Partitions > 0 {
+			hubs = append(hubs, info)
+		}
+	}
+	slices.SortFunc(hubs, func(a, b Info) int { return strings.Compare(a.Name, b.Name) })
+	return hubs, nil
+}

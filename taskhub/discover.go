@@ -1,0 +1,217 @@
+package taskhub
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/go-taskhub/taskhub/internal/edm"
+	"github.com/go-taskhub/taskhub/internal/layout"
+	"github.com/go-taskhub/taskhub/leases"
+	"github.com/go-taskhub/taskhub/storage"
+)
+
+// discovery is what a hub shows about itself. partitions is 0 when there is no hub, or nothing of it that says so.
+type discovery struct {
+	partitions int
+	mode       leases.Mode
+}
+
+// discover reads what the hub shows: taskhub.json, which the blob lease managers keep, and the rows of the Partitions
+// table, which the table manager keeps. Where both exist, the manager at work decides.
+func (h *Hub) discover(ctx context.Context) (discovery, error) {
+	var file int
+	var rows partitionRows
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		info, err := leases.ReadHubInfo(groupCtx, h.account, h.names)
+		if info != nil {
+			file = info.PartitionCount
+		}
+		return err
+	})
+	group.Go(func() (err error) { rows, err = h.readPartitionRows(groupCtx); return err })
+	if err := group.Wait(); err != nil {
+		return discovery{}, err
+	}
+	if h.tableManaged(file, rows) {
+		return discovery{partitions: rows.count, mode: leases.Table}, nil
+	}
+	if file == 0 {
+		return discovery{mode: leases.Safe}, nil
+	}
+	mode, err := h.blobMode(ctx)
+	return discovery{partitions: file, mode: mode}, err
+}
+
+func (h *Hub) tableManaged(file int, rows partitionRows) bool {
+	switch {
+	case h.cfg.LeaseMode != nil:
+		return *h.cfg.LeaseMode == leases.Table && rows.count > 0
+	case file == 0:
+		return rows.count > 0
+	}
+	return rows.live
+}
+
+// partitionRows is what the Partitions table shows.
+type partitionRows struct {
+	count int
+	live  bool // some partition has an owner whose time is not over
+}
+
+const (
+	creationLooks = 5
+	creationPause = 400 * time.Millisecond
+)
+
+// readPartitionRows counts the rows of the Partitions table. Whoever creates a hub writes them side by side with the
+// control queues, so while the two do not agree the hub is being created and is looked at again.
+func (h *Hub) readPartitionRows(ctx context.Context) (partitionRows, error) {
+	for look := 1; ; look++ {
+		keys, live, err := h.partitionKeys(ctx)
+		if err != nil || len(keys) == 0 {
+			return partitionRows{}, err
+		}
+		if h.cfg.Partitions != 0 { // no need to guess
+			return partitionRows{count: len(keys), live: live}, nil
+		}
+		queues, err := h.controlQueues(ctx)
+		if err != nil {
+			return partitionRows{}, err
+		}
+		if slices.Equal(keys, queues) && slices.Equal(keys, h.controlQueueNames(len(keys))) {
+			return partitionRows{count: len(keys), live: live}, nil
+		}
+		if look == creationLooks {
+			return partitionRows{}, &ConfigError{Field: "Partitions", Reason: fmt.Sprintf(
+				"is not set, and cannot be told from hub %q: table %s has %d rows, but there are %d control queues; set the number that its workers use",
+				h.Name(), h.names.PartitionsTable(), len(keys), len(queues))}
+		}
+		if err := sleep(ctx, creationPause); err != nil {
+			return partitionRows{}, err
+		}
+	}
+}
+
+func (h *Hub) controlQueueNames(n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = h.names.ControlQueue(i)
+	}
+	return names
+}
+
+// partitionKeys returns the row keys of the Partitions table, which are names of control queues, in order.
+func (h *Hub) partitionKeys(ctx context.Context) (keys []string, live bool, err error) {
+	pager := h.account.Tables().NewClient(h.names.PartitionsTable()).NewListEntitiesPager(nil)
+	now := time.Now()
+	for pager.More() {
+		page, err := pager.NextPage(ctx)
+		if storage.IsNotFound(err) {
+			return nil, false, nil
+		}
+		if err != nil {
+			return nil, false, storage.Explain(err, "read table "+h.names.PartitionsTable())
+		}
+		for _, raw := range page.Entities {
+			row, err := edm.Unmarshal(raw)
+			if err != nil {
+				return nil, false, fmt.Errorf("read table %s: %w", h.names.PartitionsTable(), err)
+			}
+			key, _ := row["RowKey"].(string)
+			keys = append(keys, key)
+			owner, _ := row["CurrentOwner"].(string)
+			expires, _ := row["ExpiresAt"].(time.Time)
+			live = live || owner != "" && expires.After(now)
+		}
+	}
+	slices.Sort(keys)
+	return keys, live, nil
+}
+
+// controlQueues lists the control queues that exist, in order.
+func (h *Hub) controlQueues(ctx context.Context) ([]string, error) {
+	first := h.names.ControlQueue(0)
+	prefix := first[:len(first)-len("00")]
+	names, err := listQueues(ctx, h.account, prefix)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+func listQueues(ctx context.Context, account *storage.Account, prefix string) ([]string, error) {
+	options := &azqueue.ListQueuesOptions{}
+	if prefix != "" {
+		options.Prefix = &prefix
+	}
+	return collect(ctx, account.Queues().NewListQueuesPager(options), "list queues", func(page azqueue.ListQueuesResponse) (names []string) {
+		for _, queue := range page.Queues {
+			names = append(names, *queue.Name)
+		}
+		return names
+	})
+}
+
+func listTables(ctx context.Context, account *storage.Account) ([]string, error) {
+	return collect(ctx, account.Tables().NewListTablesPager(nil), "list tables", func(page aztables.ListTablesResponse) (names []string) {
+		for _, table := range page.Tables {
+			names = append(names, *table.Name)
+		}
+		return names
+	})
+}
+
+// collect reads all pages of a listing.
+func collect[P any](ctx context.Context, pager *runtime.Pager[P], operation string, names func(P) []string) ([]string, error) {
+	var all []string
+	for pager.More() {
+		page, err := pager.NextPage(ctx)
+		if err != nil {
+			return nil, storage.Explain(err, operation)
+		}
+		all = append(all, names(page)...)
+	}
+	return all, nil
+}
+
+// blobMode tells which of the two blob lease managers a hub shows.
+func (h *Hub) blobMode(ctx context.Context) (leases.Mode, error) {
+	if h.cfg.LeaseMode != nil {
+		return *h.cfg.LeaseMode, nil
+	}
+	container := h.account.BlobService().NewContainerClient(h.names.LeaseContainer())
+	for _, candidate := range []struct {
+		mode leases.Mode
+		blob string
+	}{{leases.Safe, layout.IntentBlob(h.names.ControlQueue(0))}, {leases.Legacy, layout.LegacyLeaseBlob(h.names.ControlQueue(0))}} {
+		_, err := container.NewBlobClient(candidate.blob).GetProperties(ctx, nil)
+		switch {
+		case err == nil:
+			return candidate.mode, nil
+		case !storage.IsNotFound(err):
+			return 0, storage.Explain(err, "look for lease blobs")
+		}
+	}
+	return leases.Safe, nil
+}
+
+// sleep waits, unless ctx ends before.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

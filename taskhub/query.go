@@ -1,0 +1,132 @@
+package taskhub
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/go-taskhub/taskhub/history"
+	"github.com/go-taskhub/taskhub/tables"
+)
+
+// Query says which instances are wanted. Conditions are joined with "and"; the zero Query wants all.
+type Query struct {
+	// IDPrefix wants ids that begin so. It is the one condition for which the service need not look at every instance.
+	// Defaults to any id.
+	IDPrefix string
+	// Statuses wants one of these states. Defaults to any.
+	Statuses []history.Status
+	// CreatedFrom and CreatedTo want instances created in this time, both ends included. An instance that continued as
+	// new counts as created then. Default to no limit.
+	CreatedFrom, CreatedTo time.Time
+	// Name wants instances of one orchestrator. Defaults to any.
+	Name string
+	// Tags wants instances that have all of these tags. Defaults to any.
+	Tags map[string]string
+	// IncludeEntities says whether entities, whose ids begin with '@', are returned too. Defaults to false.
+	IncludeEntities bool
+	// Inputs and Outputs ask for these values, large ones included. Default to leaving them out.
+	Inputs, Outputs bool
+	// PageSize is how many instances a page holds at most, up to 1,000. Defaults to 1,000.
+	PageSize int
+}
+
+func (q Query) filter() tables.Filter {
+	return tables.Filter{
+		IDPrefix: q.IDPrefix, Statuses: q.Statuses, CreatedFrom: q.CreatedFrom, CreatedTo: q.CreatedTo, Name: q.Name, Tags: q.Tags,
+		ExcludeEntities: !q.IncludeEntities, Inputs: q.Inputs, Outputs: q.Outputs,
+	}
+}
+
+// Page is a part of a query's result.
+type Page struct {
+	// Instances are the results, in the order of their ids. There is at least one, unless the result ends here.
+	Instances []*Instance
+	// Next continues the query; empty when the result ends here. It is valid in other processes, too.
+	Next string
+}
+
+// QueryPage returns the part of a query's result that begins at a token; the empty token is the beginning.
+func (c *Client) QueryPage(ctx context.Context, q Query, token string) (*Page, error) {
+	for {
+		rows, next, err := c.hub.tables.QueryInstances(ctx, q.filter(), token, q.PageSize)
+		if err != nil {
+			return nil, c.fail("query", "", err)
+		}
+		if len(rows) == 0 && next != "" { // the service stopped looking for a while without having found anything
+			token = next
+			continue
+		}
+		page := &Page{Next: next, Instances: make([]*Instance, len(rows))}
+		for i := range rows {
+			page.Instances[i] = c.instance(&rows[i])
+		}
+		return page, nil
+	}
+}
+
+// Query iterates over a query's whole result and hides its pages. Memory use is that of one page. The iteration ends
+// with the first error.
+func (c *Client) Query(ctx context.Context, q Query) iter.Seq2[*Instance, error] {
+	return func(yield func(*Instance, error) bool) {
+		for token, first := "", true; first || token != ""; first = false {
+			page, err := c.QueryPage(ctx, q, token)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, instance := range page.Instances {
+				if !yield(instance, nil) {
+					return
+				}
+			}
+			token = page.Next
+		}
+	}
+}
+
+// Count counts the instances that a query wants by their status, without reading inputs or outputs.
+func (c *Client) Count(ctx context.Context, q Query) (map[history.Status]int, error) {
+	counts, err := c.hub.tables.CountInstances(ctx, q.filter())
+	if err != nil {
+		return nil, c.fail("count", "", err)
+	}
+	return counts, nil
+}
+
+// History returns the events of an instance's present execution, oldest first, with all large values. An instance that
+// has not started yet has none. An unknown id gives an [InstanceNotFoundError].
+func (c *Client) History(ctx context.Context, instanceID string) ([]history.Event, error) {
+	const operation = "read history"
+	if err := c.checkID(operation, instanceID); err != nil {
+		return nil, err
+	}
+	stored, err := c.hub.tables.LoadHistory(ctx, instanceID)
+	if err != nil {
+		return nil, c.fail(operation, instanceID, err)
+	}
+	if !stored.Exists {
+		if _, err := c.row(ctx, operation, instanceID, tables.GetOptions{Raw: true}); err != nil {
+			return nil, err
+		}
+	}
+	events := make([]history.Event, len(stored.Records))
+	for i, record := range stored.Records {
+		events[i] = record.Event
+	}
+	return events, nil
+}
+
+// ExportHistory returns an instance's history as JSON, in the form of .NET's GetOrchestrationHistoryAsync, which package
+// durabletest replays.
+func (c *Client) ExportHistory(ctx context.Context, instanceID string) ([]byte, error) {
+	events, err := c.History(ctx, instanceID)
+	if err != nil {
+		return nil, err
+	}
+	text, err := history.MarshalExport(events)
+	if err != nil {
+		return nil, c.fail("export history", instanceID, err)
+	}
+	return text, nil
+}
