@@ -1,0 +1,140 @@
+package activities
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/go-taskhub/taskhub/durable"
+	"github.com/go-taskhub/taskhub/history"
+	"github.com/go-taskhub/taskhub/internal/layout"
+)
+
+// ErrStopping is the cause with which activities are cancelled when their worker stops.
+var ErrStopping = errors.New("the worker is stopping")
+
+// execute runs one work item and passes its outcome on.
+func (r *Runner) execute(w *work) {
+	scheduled := w.Envelope.Message.Event.(*history.TaskScheduled)
+	handler, ok := r.cfg.Handler(scheduled.Name)
+	if !ok {
+		r.giveBack([]*work{w}, 0)
+		return
+	}
+	ctx := durable.WithActivityInfo(r.bodies, infoOf(w, scheduled))
+	output, err := call(ctx, handler, scheduled)
+	if err != nil && r.bodies.Err() != nil {
+		r.giveBack([]*work{w}, 0) // cut short by the stop: not the activity's failure
+		return
+	}
+	r.finish(w, r.outcome(scheduled, output, err))
+}
+
+// call runs the activity's code. The handler reports a panic of the activity itself; one in an interceptor around it
+// ends the attempt too, not the worker.
+func call(ctx context.Context, handler durable.ActivityHandler, e *history.TaskScheduled) (out *string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic around activity %s: %v\n%s", e.Name, p, debug.Stack())
+		}
+	}()
+	return handler(ctx, e.Input)
+}
+
+func infoOf(w *work, e *history.TaskScheduled) durable.ActivityInfoValue {
+	target := w.Envelope.Message.Target
+	info := durable.ActivityInfoValue{
+		Name: e.Name, InstanceID: target.InstanceID, TaskID: e.EventID, Attempt: max(w.Attempt, 1), ScheduledAt: e.Timestamp,
+	}
+	if target.ExecutionID != nil {
+		info.ExecutionID = *target.ExecutionID
+	}
+	if c := w.Envelope.Message.Context; c != nil && c.Tags != nil {
+		info.Tags = c.Tags.Map()
+	}
+	return info
+}
+
+func (r *Runner) outcome(e *history.TaskScheduled, output *string, err error) history.Event {
+	base := history.Base{EventID: -1, Timestamp: time.Now().UTC().Truncate(100 * time.Nanosecond)}
+	if err == nil {
+		return &history.TaskCompleted{Base: base, TaskScheduledID: e.EventID, Result: output}
+	}
+	failed := &history.TaskFailed{Base: base, TaskScheduledID: e.EventID, Reason: history.String(err.Error())}
+	if r.cfg.Errors == durable.FailureDetails {
+		failed.Failure = durable.FailureOf(err)
+	}
+	return failed
+}
+
+// finish passes the outcome on: to the session in this process that waits for it, or by its control queue.
+func (r *Runner) finish(w *work, outcome history.Event) {
+	answer := answerTo(w.Envelope, outcome)
+	w.busy.Lock()
+	defer w.busy.Unlock()
+	if w.gone {
+		return
+	}
+	if r.cfg.Deliver(Result{Envelope: answer, WorkItem: w.Receipt, LockedUntil: w.LockedUntil}) {
+		w.gone = true
+		r.forget(w)
+		return
+	}
+	if err := r.put(w, answer); err != nil {
+		r.cfg.Logger.Error("an activity's result could not be sent; the activity runs again when its lock runs out",
+			keyActivity, activityName(w.Envelope), keyInstance, answer.Message.Target.InstanceID, keyError, err)
+	}
+	w.gone = true
+	r.forget(w)
+}
+
+func (r *Runner) put(w *work, answer *history.Envelope) error {
+	id := answer.Message.Target.InstanceID
+	answer.SequenceNumber = r.cfg.Queues.NextSequence()
+	if _, err := r.cfg.Queues.ControlFor(id).Put(r.storage, answer, 0); err != nil {
+		return err
+	}
+	r.cfg.ResultPut(layout.Partition(id, r.cfg.Queues.Partitions()))
+	if err := r.queue.Delete(r.storage, w.Receipt); err != nil {
+		r.cfg.Logger.Warn("a work item could not be deleted after its result was sent; it runs again and the second result is ignored",
+			keyMessage, w.Receipt.ID, keyError, err)
+	}
+	return nil
+}
+
+// answerTo addresses an outcome to the instance that asked. The message's id derives from the request's, so that a
+// second run of the same work item makes the same id.
+func answerTo(request *history.Envelope, outcome history.Event) *history.Envelope {
+	episode := int32(-1)
+	if request.Episode != nil {
+		episode = *request.Episode
+	}
+	sender := request.Sender
+	if sender == nil {
+		sender = &request.Message.Target
+	}
+	return &history.Envelope{
+		ActivityID: answerID(request.ActivityID),
+		Message:    &history.Message{Event: outcome, Target: request.Message.Target},
+		Episode:    &episode,
+		Sender:     sender,
+	}
+}
+
+func answerID(request string) string {
+	sum := sha256.Sum256([]byte("answer:" + request))
+	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80
+	s := hex.EncodeToString(sum[:16])
+	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
+}
+
+func activityName(env *history.Envelope) string {
+	if e, ok := env.Message.Event.(*history.TaskScheduled); ok {
+		return e.Name
+	}
+	return ""
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/go-taskhub/taskhub/durable"
+	"github.com/go-taskhub/taskhub/leases"
+	"github.com/go-taskhub/taskhub/taskhub"
+)
+
+// options are the flags of all verbs, as the .NET peer has them.
+type options struct {
+	conn, hub, mode, errorStyle, fleet       string
+	worker, onlyActivities, onlyOrchs        string
+	name, id, input, event, data, reason, op string
+	partitions                               int
+	seconds, delay, wait, maxPoll            float64
+	verbose                                  bool
+	given                                    map[string]bool
+}
+
+func parse(name string, args []string) (options, error) {
+	var o options
+	f := flag.NewFlagSet("twins "+name, flag.ContinueOnError)
+	f.StringVar(&o.conn, "conn", "", "connection string")
+	f.StringVar(&o.hub, "hub", "TaskHub", "task hub")
+	f.StringVar(&o.mode, "mode", "safe", "partition manager: safe, legacy or table")
+	f.StringVar(&o.errorStyle, "errors", "details", "details or exceptions")
+	f.StringVar(&o.fleet, "fleet", "mixed", "kind of fleet; mixed is the only one so far")
+	f.IntVar(&o.partitions, "partitions", 0, "partitions of a hub to be created; 0 for 4")
+	f.StringVar(&o.worker, "worker", "", "name of the worker")
+	f.Float64Var(&o.seconds, "seconds", 60, "how long the worker runs")
+	f.StringVar(&o.onlyActivities, "only-activities", "", "host these activities and no orchestrators")
+	f.StringVar(&o.onlyOrchs, "only-orchestrations", "", "host these orchestrators, or all of them, and no activities")
+	f.StringVar(&o.name, "name", "", "orchestrator to start")
+	f.StringVar(&o.id, "id", "", "instance")
+	f.StringVar(&o.input, "input", "", "input as JSON")
+	f.Float64Var(&o.delay, "delay", 0, "seconds until the start")
+	f.StringVar(&o.event, "event", "", "name of the event")
+	f.StringVar(&o.data, "data", "", "the event's payload as JSON")
+	f.StringVar(&o.reason, "reason", "", "why")
+	f.StringVar(&o.op, "op", "", "operation of an entity")
+	f.Float64Var(&o.wait, "wait", 60, "how many seconds to wait")
+	f.Float64Var(&o.maxPoll, "maxpoll", 5000, "longest pause between two looks at a queue, in milliseconds")
+	f.BoolVar(&o.verbose, "verbose", false, "log everything")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	if f.NArg() > 0 {
+		return o, fmt.Errorf("%q is not a flag", f.Arg(0))
+	}
+	o.given = map[string]bool{}
+	f.Visit(func(f *flag.Flag) { o.given[f.Name] = true })
+	if o.fleet != "mixed" {
+		return o, fmt.Errorf("--fleet %s is not supported; use mixed", o.fleet)
+	}
+	return o, nil
+}
+
+// json is a flag's JSON text, nil when the flag was not given.
+func (o options) json(flag, value string) *string {
+	if !o.given[flag] {
+		return nil
+	}
+	return &value
+}
+
+func (o options) open(ctx context.Context) (*taskhub.Hub, error) {
+	mode, err := leases.ParseMode(o.mode)
+	if err != nil {
+		return nil, err
+	}
+	style := durable.FailureDetails
+	switch o.errorStyle {
+	case "details":
+	case "exceptions":
+		style = durable.SerializedExceptions
+	default:
+		return nil, fmt.Errorf("--errors %q is neither details nor exceptions", o.errorStyle)
+	}
+	return taskhub.Open(ctx, taskhub.Config{
+		Name: o.hub, Connection: o.conn, Partitions: o.partitions, LeaseMode: &mode, ErrorStyle: style, Logger: o.logger(),
+	})
+}
+
+func (o options) logger() *slog.Logger {
+	level := slog.LevelWarn
+	if o.verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -1,0 +1,120 @@
+package partition
+
+import (
+	"context"
+	"strings"
+
+	"github.com/go-taskhub/taskhub/history"
+	"github.com/go-taskhub/taskhub/tables"
+)
+
+var getStatusOnly = tables.GetOptions{}
+
+// admit judges a start.
+func (s *session) admit(ctx context.Context, it *item, e *history.ExecutionStarted) (verdict, string, error) {
+	if deref(e.Instance.ExecutionID) == "" {
+		return park, "the start names no execution id", nil
+	}
+	judge := s.admitTopLevel
+	if e.Parent != nil {
+		judge = s.admitChild
+	}
+	v, reason, err := judge(ctx, it, e)
+	if err != nil || v != apply {
+		return v, reason, err
+	}
+	if _, hosted := s.p.cfg.Host.Orchestrator(e.Name, deref(e.Version)); !hosted {
+		s.drop()
+		return park, "no worker here hosts the orchestrator " + e.Name, nil
+	}
+	s.st.begin(e)
+	return apply, "", nil
+}
+
+// admitTopLevel compares a client's start with the status row the client wrote after it.
+func (s *session) admitTopLevel(ctx context.Context, it *item, e *history.ExecutionStarted) (verdict, string, error) {
+	row, err := s.p.cfg.Tables.GetInstance(ctx, s.id, getStatusOnly)
+	if err != nil {
+		return 0, "", err
+	}
+	own := row != nil && strings.EqualFold(row.ExecutionID, deref(e.Instance.ExecutionID))
+	if s.st == nil && own && row.Status == history.Pending && row.Generation == 0 && it.deliveries == 1 {
+		// Nobody can have worked on it: the first commit inserts the sentinel and would learn otherwise.
+		s.st = &state{}
+		s.status.adopt(row)
+		return apply, "", nil
+	}
+	if err := s.ensureLoaded(ctx); err != nil {
+		return 0, "", err
+	}
+	switch {
+	case s.st.exists() && s.st.isExecution(deref(e.Instance.ExecutionID)):
+		return drop, "the instance has started already", nil
+	case row == nil:
+		return s.awaitRow(it)
+	case own && row.Status == history.Pending:
+		s.status.adopt(row)
+		return apply, "", nil
+	case own:
+		return drop, "the instance was ended or purged before it started", nil
+	}
+	return s.compareGenerations(it, e, row)
+}
+
+// compareGenerations judges a start whose status row belongs to another start.
+func (s *session) compareGenerations(it *item, e *history.ExecutionStarted, row *tables.InstanceRow) (verdict, string, error) {
+	var generation int32
+	if e.Generation != nil {
+		generation = *e.Generation
+	}
+	switch {
+	case row.Generation > generation:
+		return drop, "a later start has replaced it", nil
+	case row.Generation == generation && row.Status == history.Pending && row.CreatedTime.Before(e.Timestamp):
+		return drop, "another start of the same instance came first", nil
+	}
+	return s.awaitRow(it)
+}
+
+// awaitRow gives the client time to write the row; one that died in between never will.
+func (s *session) awaitRow(it *item) (verdict, string, error) {
+	if it.deliveries >= 10 {
+		return drop, "its status row was never written: the client that started it failed half way", nil
+	}
+	return s.soon(it, "its status row is not written yet")
+}
+
+// admitChild compares a sub-orchestration's start with the execution the instance has, by the parent's decision.
+func (s *session) admitChild(ctx context.Context, it *item, e *history.ExecutionStarted) (verdict, string, error) {
+	parentExecution := deref(e.Parent.Instance.ExecutionID)
+	if s.st == nil && it.deliveries == 1 && parentExecution != "" && strings.HasPrefix(s.id, parentExecution+":") {
+		s.st = &state{} // an id of the parent's own making: nobody else starts it
+		return apply, "", nil
+	}
+	if err := s.ensureLoaded(ctx); err != nil {
+		return 0, "", err
+	}
+	if s.st.exists() && (s.st.isExecution(deref(e.Instance.ExecutionID)) || s.st.startedBy(e)) {
+		return drop, "the sub-orchestration has started already", nil
+	}
+	return apply, "", nil
+}
+
+// isExecution says whether an execution id is that of the current or of the first generation.
+func (st *state) isExecution(id string) bool {
+	return strings.EqualFold(id, st.executionID) || strings.EqualFold(id, st.startID)
+}
+
+// startedBy says whether the same decision of the same parent made this execution. A parent in .NET that decided
+// again, differently, restarts the child.
+func (st *state) startedBy(e *history.ExecutionStarted) bool {
+	p := st.started.Parent
+	if p == nil || p.Instance.InstanceID != e.Parent.Instance.InstanceID || p.TaskScheduleID != e.Parent.TaskScheduleID ||
+		!strings.EqualFold(deref(p.Instance.ExecutionID), deref(e.Parent.Instance.ExecutionID)) {
+		return false
+	}
+	if !strings.EqualFold(st.startID, st.executionID) {
+		return true // it has continued as new; its input is its own by now
+	}
+	return st.started.Name == e.Name && deref(st.started.Input) == deref(e.Input)
+}

@@ -1,0 +1,132 @@
+package partition
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/go-taskhub/taskhub/history"
+	"github.com/go-taskhub/taskhub/tables"
+)
+
+// send puts the episode's messages. All of them are in their queues before the history says so: a .NET worker that
+// takes over could not send them.
+func (s *session) send(ctx context.Context, ep *episode) error {
+	var g errgroup.Group
+	g.SetLimit(storageFanOut)
+	for _, o := range ep.out {
+		g.Go(func() error { return s.put(ctx, o) })
+	}
+	if err := g.Wait(); err != nil {
+		s.releaseWork(ctx, ep)
+		return err
+	}
+	for _, o := range ep.out {
+		switch {
+		case o.isTimer() || o.held:
+		case o.target == workItems:
+			s.p.cfg.Host.WorkItemPut()
+		default:
+			s.p.cfg.Host.ControlMessagePut(o.target)
+		}
+	}
+	return nil
+}
+
+func (s *session) put(ctx context.Context, o *outgoing) error {
+	var delay time.Duration
+	switch {
+	case o.isTimer():
+		delay = max(time.Until(o.fireAt), 0)
+	case o.target == workItems && s.p.cfg.Host.ActivityRoom(activityName(o)):
+		o.held, delay = true, s.p.cfg.MessageLock
+	}
+	o.envelope.SequenceNumber = s.p.cfg.Queues.NextSequence()
+	sent := time.Now()
+	receipt, err := o.queue.Put(ctx, o.envelope, delay)
+	if err != nil {
+		return fmt.Errorf("sending %s: %w", o.envelope.Message.Event.Kind(), err)
+	}
+	o.receipt, o.until = receipt, sent.Add(delay)
+	return nil
+}
+
+func activityName(o *outgoing) string {
+	if e, ok := o.envelope.Message.Event.(*history.TaskScheduled); ok {
+		return e.Name
+	}
+	return ""
+}
+
+// releaseWork makes work items visible whose episode was not committed here; whoever takes them finds out whether
+// the decision stands.
+func (s *session) releaseWork(ctx context.Context, ep *episode) {
+	for _, o := range ep.out {
+		if o.held && o.receipt.ID != "" {
+			_, _ = o.queue.SetVisibility(ctx, o.receipt, 0) // at worst it appears when its lock runs out
+		}
+	}
+	s.p.cfg.Host.WorkItemPut()
+}
+
+// commit writes the episode's rows. After it the decisions stand.
+func (s *session) commit(ctx context.Context, ep *episode) error {
+	st := s.st
+	ep.committed = tables.Commit{
+		InstanceID: s.id, ExecutionID: st.executionID, StartID: st.startID,
+		FirstRow: ep.firstRow, Records: ep.records, ETag: st.etag, CommitID: newCommitID(),
+	}
+	done, err := s.p.cfg.Tables.Commit(ctx, ep.committed)
+	if err != nil {
+		return fmt.Errorf("committing: %w", err)
+	}
+	ep.done = done
+	st.etag = done.ETag
+	st.rows = ep.firstRow + len(ep.records)
+	st.totalRows = max(st.totalRows, st.rows)
+	episodes := st.episodes
+	for _, r := range ep.records {
+		st.note(r)
+	}
+	if !ep.newGeneration {
+		st.episodes = episodes
+	} else {
+		st.episodes = 1
+	}
+	s.p.health.committed()
+	return nil
+}
+
+func newCommitID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// dispatch starts what the commit decided: work items that were kept run here, timers go into the heap.
+func (s *session) dispatch(ctx context.Context, ep *episode) {
+	var unwanted []*hold
+	for _, o := range ep.out {
+		switch {
+		case o.isTimer():
+			s.p.schedule(o)
+		case o.held && !s.p.cfg.Host.OfferActivity(WorkItem{Envelope: o.envelope, Receipt: o.receipt, LockedUntil: o.until}):
+			h, _ := s.p.holds.add(o.queue, o.receipt, o.until)
+			unwanted = append(unwanted, h)
+		}
+	}
+	if len(unwanted) > 0 {
+		s.p.holds.giveBack(ctx, unwanted, 0)
+		s.p.cfg.Host.WorkItemPut()
+	}
+}
+
+// schedule lets a timer fire on the instant; its message, which is due on a whole second, is then deleted unread.
+func (p *Partition) schedule(o *outgoing) {
+	h := p.holds.addUnused(o.queue, o.receipt, o.until)
+	p.timers.add(o.fireAt, newItem(o.envelope, 1, time.Time{}, h))
+}

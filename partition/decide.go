@@ -1,0 +1,138 @@
+package partition
+
+import (
+	"time"
+
+	"github.com/go-taskhub/taskhub/history"
+	"github.com/go-taskhub/taskhub/internal/layout"
+	"github.com/go-taskhub/taskhub/internal/replay"
+	"github.com/go-taskhub/taskhub/queues"
+)
+
+// outgoing is a message that an episode sends.
+type outgoing struct {
+	queue    *queues.Queue
+	target   int // control queue index; workItems for the work-item queue
+	envelope *history.Envelope
+	fireAt   time.Time // of a timer
+	held     bool      // a work item put invisible, to run in this process
+	receipt  queues.Receipt
+	until    time.Time
+}
+
+const workItems = -1
+
+func (o *outgoing) isTimer() bool { return !o.fireAt.IsZero() }
+
+// decide turns new decisions into rows and messages, in the order of their ids.
+func (s *session) decide(ep *episode, actions []replay.Action) {
+	s.st.pending, s.st.pendingOutcome = nil, nil
+	for _, a := range actions {
+		e := a.Event()
+		e.Common().Timestamp = ep.now
+		e.Common().IsPlayed = false
+		ep.add(e, "")
+		if o := s.message(ep, a, e); o != nil {
+			ep.out = append(ep.out, o)
+		}
+	}
+}
+
+// message makes the message of a decision; markers have none.
+func (s *session) message(ep *episode, a replay.Action, created history.Event) *outgoing {
+	id := created.Common().EventID
+	switch a := a.(type) {
+	case *replay.ScheduleTask:
+		return s.workItem(ep, id, a)
+	case *replay.CreateTimer:
+		fired := &history.TimerFired{TimerID: id, FireAt: a.FireAt.UTC()}
+		o := s.envelope(ep, id, fired, s.self(), "timer", nil)
+		o.queue, o.target, o.fireAt = s.p.queue, s.p.Index(), fired.FireAt
+		return o
+	case *replay.CreateSubOrchestration:
+		return s.child(ep, id, a)
+	case *replay.SendEvent:
+		raised := &history.EventRaised{Name: a.Name, Input: a.Input}
+		return s.control(s.envelope(ep, id, raised, history.Instance{InstanceID: a.InstanceID}, a.Name, a.Input))
+	default:
+		return nil
+	}
+}
+
+func (s *session) workItem(ep *episode, id int32, a *replay.ScheduleTask) *outgoing {
+	scheduled := &history.TaskScheduled{Name: a.Name, Version: &a.Version, Input: a.Input, Tags: a.Tags}
+	o := s.envelope(ep, id, scheduled, s.self(), a.Name, a.Input)
+	scheduled.EventID = id
+	o.envelope.Message.Context = s.executionContext()
+	o.queue, o.target = s.p.cfg.Queues.WorkItems(), workItems
+	return o
+}
+
+func (s *session) child(ep *episode, id int32, a *replay.CreateSubOrchestration) *outgoing {
+	st := s.st
+	target := history.Instance{
+		InstanceID:  a.InstanceID,
+		ExecutionID: history.String(childExecutionID(st.executionID, id, a.InstanceID, a.Name, a.Input)),
+	}
+	start := &history.ExecutionStarted{
+		Instance: target, Name: a.Name, Version: &a.Version, Input: a.Input, Tags: a.Tags,
+		Parent: &history.ParentInstance{
+			Name: st.started.Name, Instance: s.self(), TaskScheduleID: id, Version: st.started.Version,
+		},
+	}
+	o := s.envelope(ep, id, start, target, a.Name, a.Input)
+	o.envelope.Message.Context = s.executionContext()
+	return s.control(o)
+}
+
+// answerToParent tells the parent how its sub-orchestration ended.
+func (s *session) answerToParent(ep *episode, out *replay.Outcome) *outgoing {
+	parent := s.st.started.Parent
+	if parent == nil || out.Status == history.Canceled || hasTag(s.st.started.Tags, replay.FireAndForgetTag) {
+		return nil
+	}
+	var e history.Event = &history.SubOrchestrationCompleted{TaskScheduledID: parent.TaskScheduleID, Result: out.Result}
+	if out.Status != history.Completed {
+		e = &history.SubOrchestrationFailed{TaskScheduledID: parent.TaskScheduleID, Reason: out.Result, Failure: out.Failure}
+	}
+	return s.control(s.envelope(ep, out.EventID, e, parent.Instance, "answer", out.Result))
+}
+
+// envelope wraps an event into a message from this instance.
+func (s *session) envelope(ep *episode, id int32, e history.Event, to history.Instance, name string, input *string) *outgoing {
+	*e.Common() = history.Base{EventID: -1, Timestamp: ep.now}
+	episode, self := s.st.episodes, s.self()
+	return &outgoing{envelope: &history.Envelope{
+		ActivityID: messageID(s.st.executionID, id, e.Kind(), to.InstanceID, name, input),
+		Message:    &history.Message{Event: e, Target: to},
+		Episode:    &episode,
+		Sender:     &self,
+	}}
+}
+
+func (s *session) control(o *outgoing) *outgoing {
+	id := o.envelope.Message.Target.InstanceID
+	o.queue = s.p.cfg.Queues.ControlFor(id)
+	o.target = layout.Partition(id, s.p.cfg.Queues.Partitions())
+	return o
+}
+
+func (s *session) self() history.Instance {
+	return history.Instance{InstanceID: s.id, ExecutionID: history.String(s.st.executionID)}
+}
+
+func (s *session) executionContext() *history.ExecutionContext {
+	tags := s.st.started.Tags
+	if tags == nil {
+		tags = history.NewTags(nil)
+	}
+	return &history.ExecutionContext{Tags: tags}
+}
+
+func hasTag(t *history.Tags, key string) bool {
+	if t == nil {
+		return false
+	}
+	_, ok := t.Get(key)
+	return ok
+}

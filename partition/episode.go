@@ -1,0 +1,206 @@
+package partition
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/go-taskhub/taskhub/history"
+	"github.com/go-taskhub/taskhub/internal/replay"
+	"github.com/go-taskhub/taskhub/tables"
+)
+
+// maxGenerations is how many generations may follow one another without waiting for anything.
+const maxGenerations = 10_000
+
+// episode is one pass of an orchestrator: the rows it adds to the history and the messages it sends.
+type episode struct {
+	now      time.Time
+	firstRow int
+	records  []tables.Record
+	out      []*outgoing
+	outcome  *replay.Outcome // nil while the instance goes on
+	// newGeneration: the rows replace the history instead of extending it.
+	newGeneration bool
+	customStatus  *string
+	// what was committed, once it is
+	committed tables.Commit
+	done      tables.Committed
+}
+
+func (ep *episode) add(e history.Event, activityID string) {
+	ep.records = append(ep.records, tables.Record{Event: e, ActivityID: activityID})
+}
+
+func (ep *episode) addMarker(e history.Event) {
+	*e.Common() = history.Base{EventID: -1, Timestamp: ep.now}
+	ep.add(e, "")
+}
+
+// run1 runs one episode over the accepted items.
+func (s *session) run1(accepted []*item) (*episode, error) {
+	st := s.st
+	ep := &episode{now: st.episodeTime(accepted), firstRow: st.rows}
+	st.episodes++
+	ep.addMarker(&history.OrchestratorStarted{})
+	for _, it := range accepted {
+		it.event.Common().IsPlayed = true
+		ep.add(it.event, consumedID(it))
+	}
+	if st.unhosted {
+		s.terminateWithoutCode(ep, accepted)
+		return ep, nil
+	}
+	turn, err := s.replayEpisode(ep)
+	if err != nil {
+		return nil, err
+	}
+	return ep, s.conclude(ep, turn)
+}
+
+// replayEpisode runs the bodies over the episode's events and adds decisions made at load that were not committed.
+func (s *session) replayEpisode(ep *episode) (*replay.Turn, error) {
+	st := s.st
+	if st.pendingOutcome != nil {
+		return &replay.Turn{Actions: st.pending, Outcome: st.pendingOutcome, CustomStatus: st.customStatus}, nil
+	}
+	if st.replay == nil {
+		def, ok := s.p.cfg.Host.Orchestrator(st.started.Name, deref(st.started.Version))
+		if !ok {
+			return nil, fmt.Errorf("no worker here hosts the orchestrator %s", st.started.Name)
+		}
+		s.newReplay(def)
+	}
+	fresh := make([]history.Event, len(ep.records))
+	for i, r := range ep.records {
+		fresh[i] = r.Event
+	}
+	turn, err := st.replay.Advance(nil, fresh)
+	if err != nil {
+		return nil, fmt.Errorf("running %s: %w", st.started.Name, err)
+	}
+	turn.Actions = append(st.pending, turn.Actions...)
+	s.remember(turn)
+	return turn, nil
+}
+
+// conclude turns a turn's decisions into rows and messages; generations that continue as new follow at once.
+func (s *session) conclude(ep *episode, turn *replay.Turn) error {
+	for n := 0; ; n++ {
+		s.decide(ep, turn.Actions)
+		if turn.Outcome == nil || turn.Outcome.Status != history.ContinuedAsNew {
+			break
+		}
+		if n == maxGenerations {
+			turn.Outcome = tooManyGenerations(turn.Outcome.EventID)
+			break
+		}
+		var err error
+		if turn, err = s.nextGeneration(ep, turn.Outcome); err != nil {
+			return err
+		}
+	}
+	ep.customStatus = s.st.customStatus
+	if turn.Outcome != nil {
+		s.end(ep, turn.Outcome)
+	}
+	ep.addMarker(&history.OrchestratorCompleted{})
+	return nil
+}
+
+func tooManyGenerations(eventID int32) *replay.Outcome {
+	text := fmt.Sprintf("the orchestrator continued as new %d times without waiting for anything", maxGenerations)
+	return &replay.Outcome{EventID: eventID, Status: history.Failed, Result: &text,
+		Failure: &history.FailureDetails{ErrorType: "EndlessContinueAsNew", ErrorMessage: text, IsNonRetriable: true}}
+}
+
+// nextGeneration begins the history anew and runs the next generation's first turn.
+func (s *session) nextGeneration(ep *episode, out *replay.Outcome) (*replay.Turn, error) {
+	st, old := s.st, s.st.started
+	id := nextExecutionID(st.executionID, out.EventID)
+	version := old.Version
+	if out.NewVersion != nil {
+		version = out.NewVersion
+	}
+	start := &history.ExecutionStarted{
+		Base:     history.Base{EventID: -1, Timestamp: ep.now},
+		Instance: history.Instance{InstanceID: s.id, ExecutionID: &id},
+		Parent:   old.Parent, Name: old.Name, Version: version, Input: out.NewInput, Tags: old.Tags,
+		ParentTrace: old.ParentTrace,
+	}
+	st.replay.Unload()
+	st.executionID, st.started, st.replay, st.pending = id, start, nil, nil
+	ep.records, ep.firstRow, ep.newGeneration = nil, 0, true
+	ep.addMarker(&history.OrchestratorStarted{})
+	ep.add(start, "")
+	if out.CarrySuspend != nil {
+		ep.add(out.CarrySuspend, "")
+	}
+	for _, e := range out.Carry {
+		e.Common().IsPlayed = false
+		ep.add(e, "")
+	}
+	turn, err := s.replayEpisode(ep)
+	ep.addMarker(&history.OrchestratorCompleted{})
+	return turn, err
+}
+
+// end adds the completion row and the answer to the parent.
+func (s *session) end(ep *episode, out *replay.Outcome) {
+	ep.outcome = out
+	ep.add(&history.ExecutionCompleted{
+		Base:   history.Base{EventID: out.EventID, Timestamp: ep.now},
+		Status: out.Status, Result: out.Result, Failure: out.Failure,
+	}, "")
+	if answer := s.answerToParent(ep, out); answer != nil {
+		ep.out = append(ep.out, answer)
+	}
+}
+
+// terminateWithoutCode ends an instance whose orchestrator nobody here hosts.
+func (s *session) terminateWithoutCode(ep *episode, accepted []*item) {
+	out := &replay.Outcome{Status: history.Terminated}
+	for _, e := range s.st.past {
+		if id := e.Common().EventID; id >= out.EventID {
+			out.EventID = id + 1
+		}
+	}
+	for _, it := range accepted {
+		if e, ok := it.event.(*history.ExecutionTerminated); ok {
+			out.Result = e.Input
+		}
+	}
+	s.end(ep, out)
+	ep.addMarker(&history.OrchestratorCompleted{})
+}
+
+// remember keeps the custom status over turns that do not set one.
+func (s *session) remember(t *replay.Turn) {
+	if t.CustomStatus != nil {
+		s.st.customStatus = t.CustomStatus
+	}
+}
+
+// episodeTime is the instant the orchestrator sees: now, but never before what it saw already or before the timers
+// that fire in this episode.
+func (st *state) episodeTime(accepted []*item) time.Time {
+	now := time.Now().UTC().Truncate(100 * time.Nanosecond)
+	if st.last.After(now) && st.episodes > 0 {
+		now = st.last
+	}
+	for _, it := range accepted {
+		if e, ok := it.event.(*history.TimerFired); ok && e.FireAt.After(now) {
+			now = e.FireAt
+		}
+	}
+	return now
+}
+
+// consumedID is what the row of an event keeps to recognise a copy of its message.
+func consumedID(it *item) string {
+	switch it.event.(type) {
+	case *history.EventRaised, *history.ExecutionTerminated, *history.ExecutionSuspended, *history.ExecutionResumed, *history.GenericEvent:
+		return it.envelope.ActivityID
+	default:
+		return ""
+	}
+}

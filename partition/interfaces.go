@@ -1,0 +1,114 @@
+package partition
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/go-taskhub/taskhub/history"
+	"github.com/go-taskhub/taskhub/internal/layout"
+	"github.com/go-taskhub/taskhub/internal/replay"
+	"github.com/go-taskhub/taskhub/queues"
+	"github.com/go-taskhub/taskhub/tables"
+)
+
+// Lease is the ownership of one control queue. The receive loop renews it; the other methods may be called from any
+// goroutine.
+type Lease interface {
+	// Partition is the index of the control queue.
+	Partition() int
+	// Renew extends the lease. It returns an error when the lease is gone or the extension was not acknowledged.
+	Renew(ctx context.Context) error
+	// Deadline is the instant after which nothing may be written any more, by the monotonic clock.
+	Deadline() time.Time
+	// Lost is closed when the lease is known to be gone.
+	Lost() <-chan struct{}
+	// HandOver is closed when another worker wants the partition; the partition drains and stops.
+	HandOver() <-chan struct{}
+	// Release gives the partition up, so that the next owner need not wait for the lease to lapse.
+	Release(ctx context.Context) error
+}
+
+// Host is the process around the partition.
+type Host interface {
+	// Orchestrator finds the code of an orchestrator; false means this worker does not host it.
+	Orchestrator(name, version string) (*replay.Definition, bool)
+	// ActivityRoom says whether an activity put now would start in this process soon.
+	ActivityRoom(name string) bool
+	// OfferActivity hands over a work item that this partition put invisible. When it returns false the partition
+	// makes the work item visible to every worker.
+	OfferActivity(WorkItem) bool
+	// ControlMessagePut tells that a message was put to a control queue, so that an owner in this process looks at once.
+	ControlMessagePut(partition int)
+	// WorkItemPut tells that a visible work item was put.
+	WorkItemPut()
+	// InstanceEnded tells that an instance's terminal status was written.
+	InstanceEnded(instanceID string)
+}
+
+// WorkItem is an activity's work item in the work-item queue, held invisible by the process that put it.
+type WorkItem struct {
+	Envelope    *history.Envelope
+	Receipt     queues.Receipt
+	LockedUntil time.Time
+}
+
+// Result is an activity's outcome on its way to the session that waits for it. Whoever accepts it deletes the work
+// item once the outcome is in the history.
+type Result struct {
+	Envelope    *history.Envelope
+	WorkItem    queues.Receipt
+	LockedUntil time.Time
+}
+
+// Config says what a partition works with. Fields without a default are required.
+type Config struct {
+	Names  layout.Names
+	Queues *queues.Queues
+	Tables *tables.Store
+	Host   Host
+	Lease  Lease
+	Logger *slog.Logger
+
+	// Slots bounds the episodes that run at one time over all partitions of a worker.
+	Slots chan struct{}
+	// MessageLock is how long a received message stays invisible; it is renewed while it is in use.
+	// Defaults to 30 seconds.
+	MessageLock time.Duration
+	// MaxPoll is the longest pause between two looks at an idle queue. Defaults to 5 seconds.
+	MaxPoll time.Duration
+	// StatusDelay is how long changes of a running instance's status row are gathered before they are written.
+	// Defaults to 500 milliseconds.
+	StatusDelay time.Duration
+	// MaxSessions is how many idle sessions stay in memory. Defaults to 10,000.
+	MaxSessions int
+	// MaxPending is how many received messages may wait for their turn before receiving pauses. Defaults to 256.
+	MaxPending int
+	// Errors says how failures are written. Defaults to failure details.
+	Errors replay.ErrorStyle
+	// StuckAfter is how long a body may run without reaching the next await. Defaults to 10 seconds.
+	StuckAfter time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	setDefault(&c.MessageLock, 30*time.Second)
+	setDefault(&c.MaxPoll, 5*time.Second)
+	setDefault(&c.StatusDelay, 500*time.Millisecond)
+	setDefault(&c.StuckAfter, 10*time.Second)
+	setDefault(&c.MaxSessions, 10_000)
+	setDefault(&c.MaxPending, 256)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Slots == nil {
+		c.Slots = make(chan struct{}, 64)
+	}
+	return c
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

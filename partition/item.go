@@ -1,0 +1,95 @@
+package partition
+
+import (
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/go-taskhub/taskhub/history"
+)
+
+// item is one thing an instance has to deal with: a received message, a result made in this process, or a timer that
+// came due here.
+type item struct {
+	envelope *history.Envelope
+	event    history.Event
+	// holds are the messages to delete once the item is dealt with: the message itself, or the work item whose result
+	// this is.
+	holds []*hold
+	// deliveries is the queue's dequeue count; 1 for what never was in a queue.
+	deliveries int64
+	inserted   time.Time
+	// tries counts how often the item was looked at again in memory.
+	tries int
+}
+
+func newItem(env *history.Envelope, deliveries int64, inserted time.Time, hs ...*hold) *item {
+	return &item{envelope: env, event: env.Message.Event, holds: hs, deliveries: deliveries, inserted: inserted}
+}
+
+// executionID is the execution the message is meant for; "" means whichever is current.
+func (it *item) executionID() string { return deref(it.envelope.Message.Target.ExecutionID) }
+
+func (it *item) instanceID() string { return it.envelope.Message.Target.InstanceID }
+
+func (it *item) start() (*history.ExecutionStarted, bool) {
+	e, ok := it.event.(*history.ExecutionStarted)
+	return e, ok
+}
+
+// identity is what tells a message from its copy when nothing else does: its id, or for messages without one what
+// .NET rows keep of it.
+func (it *item) identity() string {
+	if id := it.envelope.ActivityID; id != "" && id != zeroUUID {
+		return strings.ToLower(id)
+	}
+	return contentIdentity(it.event)
+}
+
+const zeroUUID = "00000000-0000-0000-0000-000000000000"
+
+// contentIdentity stands in for a message id on rows that have none.
+func contentIdentity(e history.Event) string {
+	at := e.Common().Timestamp.UTC().Format(time.RFC3339Nano)
+	switch e := e.(type) {
+	case *history.EventRaised:
+		return hexID(deriveID("content", e.Kind().String(), at, strings.ToLower(e.Name), deref(e.Input)))
+	case *history.ExecutionTerminated:
+		return hexID(deriveID("content", e.Kind().String(), at, deref(e.Input)))
+	case *history.ExecutionSuspended:
+		return hexID(deriveID("content", e.Kind().String(), at, deref(e.Reason)))
+	case *history.ExecutionResumed:
+		return hexID(deriveID("content", e.Kind().String(), at, deref(e.Reason)))
+	default:
+		return hexID(deriveID("content", e.Kind().String(), at))
+	}
+}
+
+// order sorts items as they were sent: by the second the queue took them, then by the sender's sequence number. A
+// start comes before everything else that waits for the same instance.
+func order(items []*item) {
+	rank := func(it *item) int {
+		if _, ok := it.start(); ok {
+			return 0
+		}
+		return 1
+	}
+	sort.SliceStable(items, func(a, b int) bool {
+		x, y := items[a], items[b]
+		if rx, ry := rank(x), rank(y); rx != ry {
+			return rx < ry
+		}
+		if !x.inserted.Equal(y.inserted) {
+			return x.inserted.Before(y.inserted)
+		}
+		return x.envelope.SequenceNumber < y.envelope.SequenceNumber
+	})
+}
+
+func holdsOf(items []*item) []*hold {
+	var list []*hold
+	for _, it := range items {
+		list = append(list, it.holds...)
+	}
+	return list
+}

@@ -1,0 +1,171 @@
+package partition
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/go-taskhub/taskhub/queues"
+)
+
+// ErrLeaseLost ends a partition whose lease is gone or past its deadline.
+var ErrLeaseLost = errors.New("the partition's lease was lost")
+
+// Partition runs the instances of one control queue from [Partition.Start] until its lease is lost, another worker
+// asks for it, or [Partition.Stop].
+type Partition struct {
+	cfg   Config
+	queue *queues.Queue
+	log   *slog.Logger
+
+	holds    *holds
+	sessions *sessions
+	timers   *timers
+	wake     chan struct{}
+	room     chan struct{}
+
+	// work is the context of everything that touches storage; it ends when the lease is lost.
+	work     context.Context
+	endWork  context.CancelCauseFunc
+	receive  context.Context
+	endRecv  context.CancelFunc
+	running  sync.WaitGroup // receiving and helpers
+	episodes sync.WaitGroup // sessions at work
+
+	startOnce sync.Once
+	stopOnce  sync.Once
+	done      chan struct{}
+	health    health
+}
+
+// New prepares a partition; nothing happens before Start.
+func New(cfg Config) *Partition {
+	cfg = cfg.withDefaults()
+	p := &Partition{
+		cfg:   cfg,
+		queue: cfg.Queues.Control(cfg.Lease.Partition()),
+		wake:  make(chan struct{}, 1),
+		room:  make(chan struct{}, 1),
+		done:  make(chan struct{}),
+	}
+	p.log = cfg.Logger.With(keyPartition, cfg.Lease.Partition(), keyQueue, p.queue.Name())
+	p.holds = newHolds(cfg.MessageLock, p.log)
+	p.sessions = newSessions(p)
+	p.timers = newTimers(p.timerDue)
+	p.work, p.endWork = context.WithCancelCause(context.Background())
+	p.receive, p.endRecv = context.WithCancel(p.work)
+	return p
+}
+
+// Index is the number of the control queue.
+func (p *Partition) Index() int { return p.cfg.Lease.Partition() }
+
+// Start begins to receive. It returns at once; Done tells when the partition has ended.
+func (p *Partition) Start() {
+	p.startOnce.Do(func() {
+		p.running.Go(func() { p.holds.keep(p.work) })
+		p.running.Go(p.timers.run)
+		p.running.Go(p.watchLease)
+		p.running.Go(p.receiveLoop)
+	})
+}
+
+// Done is closed when the partition has ended and its lease was released.
+func (p *Partition) Done() <-chan struct{} { return p.done }
+
+// Wake makes the partition look at its queue now.
+func (p *Partition) Wake() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Stop drains the partition: it receives no more, lets episodes that run end, writes what is outstanding, gives
+// unprocessed messages back and releases the lease. It returns when all that is done or ctx ends; what ctx cut short
+// is found again when message locks and lease run out.
+func (p *Partition) Stop(ctx context.Context) error {
+	go p.stopOnce.Do(func() { p.drain(ctx) })
+	select {
+	case <-p.done:
+		return nil
+	case <-ctx.Done():
+		p.endWork(ctx.Err())
+		return fmt.Errorf("stopping partition %d: %w", p.Index(), ctx.Err())
+	}
+}
+
+// Deliver takes the outcome of an activity that ran in this process. False means that the partition has ended and the
+// outcome has to travel as a message.
+func (p *Partition) Deliver(r Result) bool {
+	if p.receive.Err() != nil {
+		return false
+	}
+	h, _ := p.holds.add(p.cfg.Queues.WorkItems(), r.WorkItem, r.LockedUntil)
+	if !p.sessions.deliver(newItem(r.Envelope, 1, time.Time{}, h)) {
+		p.holds.forget(h)
+		return false
+	}
+	return true
+}
+
+func (p *Partition) watchLease() {
+	select {
+	case <-p.work.Done():
+	case <-p.cfg.Lease.Lost():
+		p.log.Warn("the lease was lost; the partition stops at once and its messages come back when their locks run out")
+		p.endWork(ErrLeaseLost)
+	case <-p.cfg.Lease.HandOver():
+		p.log.Info("another worker takes the partition over; draining")
+	case <-p.receive.Done():
+		return
+	}
+	go p.stopOnce.Do(func() {
+		ctx, cancel := context.WithDeadline(context.Background(), p.cfg.Lease.Deadline())
+		defer cancel()
+		p.drain(ctx)
+	})
+}
+
+// drain is the one way a partition ends.
+func (p *Partition) drain(ctx context.Context) {
+	defer close(p.done)
+	p.endRecv()
+	p.sessions.close()
+	p.timers.stop()
+	finished := make(chan struct{})
+	go func() { p.episodes.Wait(); close(finished) }()
+	select {
+	case <-finished:
+	case <-ctx.Done():
+		p.endWork(ctx.Err())
+		<-finished
+	}
+	if p.work.Err() == nil {
+		p.sessions.flushStatuses(p.work)
+		p.sessions.sendResults(p.work)
+		p.holds.giveBack(p.work, p.holds.used(), 0)
+	}
+	p.sessions.unloadAll()
+	p.endWork(context.Canceled)
+	p.running.Wait()
+	if err := p.cfg.Lease.Release(context.WithoutCancel(ctx)); err != nil {
+		p.log.Warn("the lease could not be released; it lapses by itself", keyError, err)
+	}
+}
+
+// fenced gives the context for a step that writes: it ends with the lease.
+func (p *Partition) fenced() (context.Context, context.CancelFunc, error) {
+	deadline := p.cfg.Lease.Deadline()
+	if !time.Now().Before(deadline) {
+		return nil, nil, ErrLeaseLost
+	}
+	if err := context.Cause(p.work); err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithDeadlineCause(p.work, deadline, ErrLeaseLost)
+	return ctx, cancel, nil
+}

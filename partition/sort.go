@@ -1,0 +1,217 @@
+package partition
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/go-taskhub/taskhub/history"
+	"github.com/go-taskhub/taskhub/internal/replay"
+)
+
+// fakeTimerID marks the timer with which .NET splits an episode that is too large for its settings.
+const fakeTimerID = -100
+
+// verdict is what becomes of an item.
+type verdict int
+
+const (
+	apply verdict = iota // it goes into the next episode
+	drop                 // it is a copy, or for nobody: its message is deleted
+	early                // it answers a decision that is not committed yet
+	park                 // its message goes back to the queue for a while
+	later                // it was put into the heap of near timers
+)
+
+// sorted is the outcome of looking at a batch of items.
+type sorted struct {
+	accepted, copies, early []*item
+	parked                  []parked
+	results                 map[int32]struct{} // actions answered by accepted items
+	identities              map[string]struct{}
+	progress                bool
+}
+
+type parked struct {
+	item   *item
+	reason string
+}
+
+// sort decides what becomes of each item. What it calls a copy may be deleted: the session has loaded the history.
+func (s *session) sort(ctx context.Context, items []*item) (*sorted, error) {
+	out := &sorted{results: map[int32]struct{}{}, identities: map[string]struct{}{}}
+	for _, it := range items {
+		v, reason, err := s.judge(ctx, it, out)
+		if err != nil {
+			return nil, err
+		}
+		switch v {
+		case apply:
+			out.accepted = append(out.accepted, it)
+		case drop:
+			s.log.Debug("a message was recognised and is deleted", keyEvent, it.event.Kind().String(), keyReason, reason)
+			out.copies = append(out.copies, it)
+		case early:
+			out.early = append(out.early, it)
+		case park:
+			out.parked = append(out.parked, parked{it, reason})
+		case later:
+		}
+	}
+	return out, nil
+}
+
+func (s *session) judge(ctx context.Context, it *item, out *sorted) (verdict, string, error) {
+	if e, ok := it.start(); ok {
+		return s.admit(ctx, it, e)
+	}
+	if _, ok := it.event.(*history.GenericEvent); ok {
+		s.drop() // a rewind has edited the history
+	}
+	if err := s.ensureLoaded(ctx); err != nil {
+		return 0, "", err
+	}
+	if err := s.ensureReplayed(); err != nil {
+		return 0, "", err
+	}
+	return s.recognise(ctx, it, out)
+}
+
+// recognise judges everything but starts against the loaded history.
+func (s *session) recognise(ctx context.Context, it *item, out *sorted) (verdict, string, error) {
+	st := s.st
+	switch {
+	case !st.exists():
+		return s.orphan(ctx, it)
+	case it.executionID() != "" && !strings.EqualFold(it.executionID(), st.executionID):
+		return drop, "it is meant for another execution", nil
+	case st.ended != nil:
+		return s.afterEnd(ctx, it)
+	case st.pendingOutcome != nil:
+		return early, "", nil
+	}
+	if _, terminate := it.event.(*history.ExecutionTerminated); st.unhosted && !terminate {
+		return park, "no worker here hosts the orchestrator " + st.started.Name, nil
+	}
+	switch e := it.event.(type) {
+	case *history.TaskCompleted:
+		return s.answer(out, e.TaskScheduledID, history.KindTaskScheduled)
+	case *history.TaskFailed:
+		return s.answer(out, e.TaskScheduledID, history.KindTaskScheduled)
+	case *history.SubOrchestrationCompleted:
+		return s.answer(out, e.TaskScheduledID, history.KindSubOrchestrationCreated)
+	case *history.SubOrchestrationFailed:
+		return s.answer(out, e.TaskScheduledID, history.KindSubOrchestrationCreated)
+	case *history.TimerFired:
+		return s.timer(it, out, e)
+	case *history.EventRaised, *history.ExecutionTerminated, *history.ExecutionSuspended, *history.ExecutionResumed, *history.GenericEvent:
+		return s.identified(it, out)
+	default:
+		return park, "events of this kind are not for orchestrations", nil
+	}
+}
+
+// answer judges the outcome of an action.
+func (s *session) answer(out *sorted, id int32, created history.Kind) (verdict, string, error) {
+	if s.st.replay == nil {
+		return early, "", nil // the first episode is still to be run
+	}
+	kind, is, _ := s.st.replay.Lookup(id)
+	switch {
+	case is == replay.Unknown:
+		return early, "", nil
+	case is == replay.Done || kind != created:
+		return drop, "the action it answers is not open", nil
+	}
+	if _, twice := out.results[id]; twice {
+		return drop, "another answer to the same action came with it", nil
+	}
+	out.results[id] = struct{}{}
+	return apply, "", nil
+}
+
+// timer judges a fired timer: only the committed one counts, and nothing fires early.
+func (s *session) timer(it *item, out *sorted, e *history.TimerFired) (verdict, string, error) {
+	if e.TimerID == fakeTimerID {
+		return apply, "", nil
+	}
+	if s.st.replay != nil {
+		if _, is, at := s.st.replay.Lookup(e.TimerID); is == replay.Open && !at.Equal(e.FireAt) {
+			return drop, "the timer it fires was decided anew for another instant", nil
+		}
+	}
+	if time.Until(e.FireAt) > 0 {
+		s.p.timers.add(e.FireAt, it)
+		return later, "", nil
+	}
+	return s.answer(out, e.TimerID, history.KindTimerCreated)
+}
+
+// identified judges events that only their own identity tells apart.
+func (s *session) identified(it *item, out *sorted) (verdict, string, error) {
+	id := it.identity()
+	if _, twice := out.identities[id]; twice || s.st.consumedBefore(it) {
+		return drop, "it was applied before", nil
+	}
+	out.identities[id] = struct{}{}
+	return apply, "", nil
+}
+
+// orphan judges a message for an instance that has no history.
+func (s *session) orphan(ctx context.Context, it *item) (verdict, string, error) {
+	if strings.HasPrefix(s.id, "@") {
+		return park, "entities are not hosted by this worker", nil
+	}
+	row, err := s.p.cfg.Tables.GetInstance(ctx, s.id, getStatusOnly)
+	if err != nil {
+		return 0, "", err
+	}
+	switch {
+	case row == nil && it.deliveries <= 5:
+		return s.soon(it, "the instance is not known yet")
+	case row == nil || row.Status != history.Pending:
+		return drop, "no such instance", nil
+	}
+	if e, ok := it.event.(*history.ExecutionTerminated); ok {
+		return drop, "the instance is terminated before it starts", s.terminatePending(ctx, row, e)
+	}
+	if row.ScheduledStart != nil && time.Until(*row.ScheduledStart) > 0 {
+		s.p.running.Go(func() {
+			s.p.holds.giveBack(s.p.work, it.holds, min(time.Until(*row.ScheduledStart)+time.Second, maxDelay))
+		})
+		return later, "", nil
+	}
+	return s.soon(it, "the instance has not started yet")
+}
+
+// maxDelay is the longest a message may be invisible.
+const maxDelay = 7*24*time.Hour - time.Minute
+
+// soon looks at an item again in memory a few times before its message goes back to the queue.
+func (s *session) soon(it *item, reason string) (verdict, string, error) {
+	if it.tries >= 5 {
+		it.tries = 0
+		return park, reason, nil
+	}
+	s.p.deliverAfter(50*time.Millisecond<<it.tries, it)
+	it.tries++
+	return later, "", nil
+}
+
+// afterEnd judges a message for an instance that has ended. Its status row is put right if it lags.
+func (s *session) afterEnd(ctx context.Context, it *item) (verdict, string, error) {
+	row, err := s.p.cfg.Tables.GetInstance(ctx, s.id, getStatusOnly)
+	if err != nil {
+		return 0, "", err
+	}
+	switch {
+	case row == nil:
+	case strings.EqualFold(row.ExecutionID, s.st.executionID):
+		if row.Status != s.st.ended.Status {
+			return drop, "the instance has ended", s.repairStatus(ctx)
+		}
+	case row.Status == history.Pending:
+		return s.soon(it, "the instance is about to start again")
+	}
+	return drop, "the instance has ended", nil
+}

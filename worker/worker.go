@@ -1,0 +1,249 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/go-taskhub/taskhub/activities"
+	"github.com/go-taskhub/taskhub/durable"
+	"github.com/go-taskhub/taskhub/internal/layout"
+	"github.com/go-taskhub/taskhub/internal/replay"
+	"github.com/go-taskhub/taskhub/leases"
+	"github.com/go-taskhub/taskhub/partition"
+	"github.com/go-taskhub/taskhub/taskhub"
+)
+
+// ErrRunning is returned by calls that must come before Start.
+var ErrRunning = errors.New("the worker has started already")
+
+// Worker runs the orchestrations and activities that were registered with it. It is safe for concurrent use.
+type Worker struct {
+	hub      *taskhub.Hub
+	cfg      Config
+	log      *slog.Logger
+	registry *registry
+
+	mu      sync.Mutex
+	running *process // nil before Start and after Stop
+	used    bool
+}
+
+// process is what Start sets going.
+type process struct {
+	w      *Worker
+	runner *activities.Runner
+	leases *leases.Manager
+	slots  chan struct{}
+
+	mu         sync.Mutex
+	partitions map[int]*partition.Partition
+	ended      sync.WaitGroup
+	unhook     func()
+}
+
+// New prepares a worker for a hub. Nothing is read or written before Start or Run, which create a missing hub.
+func New(hub *taskhub.Hub, cfg Config) (*Worker, error) {
+	if hub == nil {
+		return nil, errors.New("worker: the hub is nil; open one with taskhub.Open")
+	}
+	cfg = cfg.withDefaults()
+	if cfg.Logger == nil {
+		cfg.Logger = hub.Logger()
+	}
+	return &Worker{
+		hub: hub, cfg: cfg, log: cfg.Logger.With("hub", hub.Name(), "worker", cfg.ID),
+		registry: newRegistry(durable.Environment{Converter: hub.Converter(), Interceptors: cfg.Interceptors}),
+	}, nil
+}
+
+// ID is the name this worker has in leases.
+func (w *Worker) ID() string { return w.cfg.ID }
+
+// Register adds orchestrators and activities. Registering a name twice, a handle without a function or without a name
+// is an error that names it. The error is returned here and once more by Start and Run, so that it cannot be missed.
+func (w *Worker) Register(items ...durable.Registrable) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.used {
+		return fmt.Errorf("worker: register: %w", ErrRunning)
+	}
+	return w.registry.add(items)
+}
+
+// Run starts the worker, waits for ctx to end, and stops it. It returns nil after a clean stop.
+func (w *Worker) Run(ctx context.Context) error {
+	if err := w.Start(ctx); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.cfg.StopTimeout)
+	defer cancel()
+	return w.Stop(stop)
+}
+
+// Start creates the hub when it is missing, begins to acquire partitions and to run activities, and returns. The
+// context bounds only the starting.
+func (w *Worker) Start(ctx context.Context) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.used {
+		return fmt.Errorf("worker: start: %w; make a new one", ErrRunning)
+	}
+	if err := w.registry.err(); err != nil {
+		return fmt.Errorf("worker: start: %w", err)
+	}
+	if err := w.hub.Ensure(ctx); err != nil {
+		return fmt.Errorf("worker: start: %w", err)
+	}
+	p, err := newProcess(w)
+	if err != nil {
+		return err
+	}
+	if err := p.leases.Start(ctx); err != nil {
+		return fmt.Errorf("worker: start: %w", err)
+	}
+	p.runner.Start()
+	w.used, w.running = true, p
+	w.log.Info("the worker has started", "orchestrators", w.registry.orchestratorCount(), "activities", w.registry.activityCount())
+	return nil
+}
+
+// Stop drains the worker: partitions finish the episodes that run and are released, running activities get their
+// grace time, what is unfinished goes back to the queues for other workers. Stopping twice is harmless. When ctx ends
+// first, Stop returns its error and the rest is found by others when locks and leases run out.
+func (w *Worker) Stop(ctx context.Context) error {
+	w.mu.Lock()
+	p := w.running
+	w.running = nil
+	w.mu.Unlock()
+	if p == nil {
+		return nil
+	}
+	err := p.stop(ctx)
+	w.log.Info("the worker has stopped")
+	return err
+}
+
+func newProcess(w *Worker) (*process, error) {
+	p := &process{w: w, partitions: map[int]*partition.Partition{}, slots: make(chan struct{}, w.cfg.MaxOrchestrations)}
+	hosts, useAppLease := w.registry.activityCount() > 0, !w.cfg.DisableAppLease
+	p.runner = activities.New(activities.Config{
+		Hub: w.hub.Name(), Queues: w.hub.Queues(), Handler: w.registry.activity, Hosts: &hosts,
+		Deliver: p.deliver, ResultPut: p.wake,
+		Slots: w.cfg.MaxActivities, MaxPoll: w.cfg.MaxPoll, Grace: w.cfg.ActivityGrace,
+		Errors: w.hub.ErrorStyle(), Logger: w.log,
+	})
+	manager, err := leases.New(leases.Config{
+		Account: w.hub.Account(), Names: w.hub.Names(), Partitions: w.hub.Partitions(), WorkerID: w.cfg.ID,
+		AppName: w.cfg.AppName, UseAppLease: &useAppLease, Mode: w.hub.LeaseMode(), Logger: w.cfg.Logger,
+		OnAcquired: p.acquired,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("worker: start: %w", err)
+	}
+	p.leases = manager
+	p.unhook = w.hub.OnMessage(p.wake)
+	return p, nil
+}
+
+// acquired sets a partition going that this worker now owns.
+func (p *process) acquired(lease *leases.Lease) {
+	cfg := p.w.cfg
+	part := partition.New(partition.Config{
+		Names: p.w.hub.Names(), Queues: p.w.hub.Queues(), Tables: p.w.hub.Tables(), Host: p, Lease: lease, Logger: p.w.log,
+		Slots: p.slots, MaxPoll: cfg.MaxPoll, MaxSessions: cfg.MaxSessions, StuckAfter: cfg.StuckAfter,
+		Errors: p.w.hub.ErrorStyle(),
+	})
+	p.mu.Lock()
+	p.partitions[lease.Partition()] = part
+	p.mu.Unlock()
+	part.Start()
+	p.w.hub.Owned(lease.Partition(), true)
+	p.ended.Go(func() {
+		<-part.Done()
+		p.w.hub.Owned(lease.Partition(), false)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.partitions[lease.Partition()] == part {
+			delete(p.partitions, lease.Partition())
+		}
+	})
+}
+
+func (p *process) partition(i int) *partition.Partition {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.partitions[i]
+}
+
+func (p *process) all() []*partition.Partition {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list := make([]*partition.Partition, 0, len(p.partitions))
+	for _, part := range p.partitions {
+		list = append(list, part)
+	}
+	return list
+}
+
+// stop ends activities and partitions side by side: results of activities that end within their grace time still
+// reach their sessions or go out as messages.
+func (p *process) stop(ctx context.Context) error {
+	p.unhook()
+	var wg sync.WaitGroup
+	errs := make([]error, 2)
+	wg.Go(func() { errs[0] = p.runner.Stop(ctx) })
+	wg.Go(func() {
+		errs[1] = p.leases.Stop(ctx)
+		for _, part := range p.all() {
+			wg.Go(func() { _ = part.Stop(ctx) })
+		}
+	})
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("worker: stop: %w", err)
+	}
+	p.ended.Wait()
+	return nil
+}
+
+// deliver routes an activity's result to the partition that owns its instance, if that is in this process.
+func (p *process) deliver(r activities.Result) bool {
+	index := layout.Partition(r.Envelope.Message.Target.InstanceID, p.w.hub.Partitions())
+	part := p.partition(index)
+	return part != nil && part.Deliver(partition.Result(r))
+}
+
+// wake makes the partition look at its queue, if it is in this process.
+func (p *process) wake(index int) {
+	if part := p.partition(index); part != nil {
+		part.Wake()
+	}
+}
+
+// The methods below make a process the host of its partitions.
+
+// Orchestrator finds the code of an orchestrator.
+func (p *process) Orchestrator(name, version string) (*replay.Definition, bool) {
+	return p.w.registry.orchestrator(name, version)
+}
+
+// ActivityRoom says whether an activity would start here soon.
+func (p *process) ActivityRoom(name string) bool { return p.runner.Room(name) }
+
+// OfferActivity hands a work item to the activity runner.
+func (p *process) OfferActivity(w partition.WorkItem) bool {
+	return p.runner.Offer(activities.Work{Envelope: w.Envelope, Receipt: w.Receipt, LockedUntil: w.LockedUntil})
+}
+
+// ControlMessagePut wakes the partition a message was sent to.
+func (p *process) ControlMessagePut(index int) { p.wake(index) }
+
+// WorkItemPut wakes the activity runner.
+func (p *process) WorkItemPut() { p.runner.Wake() }
+
+// InstanceEnded wakes those who wait for the instance in this process.
+func (p *process) InstanceEnded(id string) { p.w.hub.Notify(id) }
