@@ -94,4 +94,5 @@ const (
 	keyInstance  = "instance_id"
 	keyMessage   = "message_id"
 	keyOperation = "operation"
+	keyReason    = "reason"
 )

@@ -65,7 +65,7 @@ func (r *Runner) take(batch []*queues.Delivery, until time.Time) {
 		w := &work{Work: Work{Envelope: d.Envelope, Receipt: queues.Receipt{ID: d.ID, PopReceipt: d.PopReceipt}, LockedUntil: until, Attempt: int(d.DequeueCount)}}
 		if reason := r.refuse(d); reason != "" {
 			delay := backoff(d.DequeueCount)
-			r.cfg.Logger.Error("a work item is handed back with growing delay", "reason", reason,
+			r.cfg.Logger.Error("a work item is handed back with growing delay", keyReason, reason,
 				keyMessage, d.ID, keyCount, d.DequeueCount, keyDelay, delay, keyError, d.Err)
 			r.loops.Go(func() { r.giveBack([]*work{w}, delay) })
 			continue

@@ -75,3 +75,11 @@ func setDefault[T comparable](field *T, value T) {
 		*field = value
 	}
 }
+
+// Attribute keys of log records.
+const (
+	keyActivities    = "activities"
+	keyHub           = "hub"
+	keyOrchestrators = "orchestrators"
+	keyWorker        = "worker"
+)

@@ -54,7 +54,7 @@ func New(hub *taskhub.Hub, cfg Config) (*Worker, error) {
 		cfg.Logger = hub.Logger()
 	}
 	return &Worker{
-		hub: hub, cfg: cfg, log: cfg.Logger.With("hub", hub.Name(), "worker", cfg.ID),
+		hub: hub, cfg: cfg, log: cfg.Logger.With(keyHub, hub.Name(), keyWorker, cfg.ID),
 		registry: newRegistry(durable.Environment{Converter: hub.Converter(), Interceptors: cfg.Interceptors}),
 	}, nil
 }
@@ -107,7 +107,7 @@ func (w *Worker) Start(ctx context.Context) error {
 	}
 	p.runner.Start()
 	w.used, w.running = true, p
-	w.log.Info("the worker has started", "orchestrators", w.registry.orchestratorCount(), "activities", w.registry.activityCount())
+	w.log.Info("the worker has started", keyOrchestrators, w.registry.orchestratorCount(), keyActivities, w.registry.activityCount())
 	return nil
 }
 

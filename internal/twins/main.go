@@ -9,6 +9,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -28,17 +29,19 @@ var verbs = map[string]verb{
 // errNotEnded makes wait exit with 1 without a further word.
 var errNotEnded = errors.New("the instance has not ended")
 
-func main() {
+func main() { os.Exit(status()) }
+
+func status() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := run(ctx, os.Args[1:])
-	if err != nil && !errors.Is(err, errNotEnded) {
+	switch err := run(ctx, os.Args[1:]); {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.Is(err, errNotEnded):
+	default:
 		fmt.Fprintln(os.Stderr, "twins:", err)
 	}
-	if err != nil {
-		stop()
-		os.Exit(1)
-	}
+	return 1
 }
 
 func run(ctx context.Context, args []string) error {

@@ -184,7 +184,7 @@ type orchestrationState struct {
 	CompletedTime, CreatedTime *string
 	Input                      *string
 	LastUpdatedTime, Name      string
-	OrchestrationInstance      struct{ InstanceId, ExecutionId string } //nolint:revive,staticcheck // .NET's spelling
+	OrchestrationInstance      struct{ InstanceId, ExecutionId string }
 	OrchestrationStatus        history.Status
 	Output, Status             *string
 	Tags                       map[string]string
