@@ -1,0 +1,212 @@
+#!/usr/bin/env bash
+# Runs every test of the module: on the embedded storage, then the storage-facing packages again on Azurite, next to the .NET library where its
+# test program is at hand. Needs Go, Node and npm; works from any directory, and without a network once Azurite and the modules are there.
+#
+#   ./azurite-test.sh          about a quarter of an hour on two cores
+#   ./azurite-test.sh --full   with the long runs too (TASKHUB_FULL=1)
+#
+# DTFX_PEER names the .NET test program; unset, it is unpacked from ../shared/dotnet-peer/peer.tar.xz if that is there, else the interoperability
+# tests are skipped. The last line is `N passed, N failed, N skipped`; the exit status is 0 if nothing failed.
+set -uo pipefail
+
+azurite_version=3.35.0
+
+usage() { sed -n '2,10s/^# \{0,1\}//p' "$0"; }
+
+full=
+for arg in "$@"; do
+  case $arg in
+    --full) full=1 ;;
+    -h | --help) usage; exit 0 ;;
+    *) usage >&2; exit 2 ;;
+  esac
+done
+
+root=$(cd -P "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cd "$root" || exit 1
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/taskhub
+work=$(mktemp -d "${TMPDIR:-/tmp}/taskhub-test.XXXXXX") || exit 1
+tally=$work/tally
+summary=$work/testsummary
+azurite_pid=
+reported=
+
+cleanup() {
+  local status=$?
+  trap - EXIT
+  if [ -n "$azurite_pid" ]; then
+    kill "$azurite_pid" 2>/dev/null
+    wait "$azurite_pid" 2>/dev/null
+  fi
+  rm -rf "$work"
+  if [ -z "$reported" ]; then # stopped half-way: that is a failure, whatever passed before
+    [ "$status" -ne 0 ] || status=1
+    echo "0 passed, 1 failed, 0 skipped"
+  fi
+  exit "$status"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+say() { printf '\n== %s\n' "$*"; }
+die() { printf 'azurite-test.sh: %s\n' "$*" >&2; exit 1; }
+
+for tool in go node npm; do
+  command -v "$tool" >/dev/null || die "$tool is not installed or not on the PATH"
+done
+
+# place TEMPORARY FINAL moves a finished folder to its name; another run may have been faster.
+place() {
+  mv "$1" "$2" 2>/dev/null || [ -d "$2" ] || die "cannot create $2"
+  rm -rf "$1"
+}
+
+azurite=$cache/azurite-$azurite_version/node_modules/azurite/dist/src/azurite.js
+install_azurite() {
+  [ -f "$azurite" ] && return
+  say "installing Azurite $azurite_version into $cache"
+  mkdir -p "$cache" || die "cannot create $cache"
+  local new
+  new=$(mktemp -d "$cache/new.XXXXXX") || die "cannot write to $cache"
+  npm install --prefix "$new" --no-save --no-audit --no-fund --loglevel=error "azurite@$azurite_version" >"$work/npm.log" 2>&1 || {
+    cat "$work/npm.log" >&2
+    rm -rf "$new"
+    die "npm could not install azurite@$azurite_version"
+  }
+  place "$new" "$cache/azurite-$azurite_version"
+}
+
+find_peer() {
+  local archive=../shared/dotnet-peer/peer.tar.xz
+  [ -z "${DTFX_PEER:-}" ] || return 0
+  [ -f "$archive" ] && [ "$(uname -sm)" = "Linux x86_64" ] || return 0
+  command -v xz >/dev/null || { echo "xz is missing: the .NET test program stays packed"; return 0; }
+  local home new
+  home=$cache/dotnet-peer-$(cksum <"$archive" | tr ' ' '-')
+  if [ ! -x "$home/peer" ]; then
+    say "unpacking the .NET test program into $home"
+    mkdir -p "$cache" && new=$(mktemp -d "$cache/new.XXXXXX") || die "cannot write to $cache"
+    tar -xJf "$archive" -C "$new" || die "cannot unpack $archive"
+    place "$new" "$home"
+  fi
+  DTFX_PEER=$home/peer
+}
+
+# start_azurite lets the system choose the ports, waits until all three services answer, and sets conn.
+start_azurite() {
+  local log=$work/azurite.log service line port endpoints=
+  node "$azurite" --inMemoryPersistence --skipApiVersionCheck --disableTelemetry \
+    --blobHost 127.0.0.1 --queueHost 127.0.0.1 --tableHost 127.0.0.1 --blobPort 0 --queuePort 0 --tablePort 0 >"$log" 2>&1 &
+  azurite_pid=$!
+  for service in Blob Queue Table; do
+    until line=$(grep -m1 "Azurite $service service is successfully listening at" "$log"); do
+      kill -0 "$azurite_pid" 2>/dev/null || { cat "$log" >&2; die "Azurite ended instead of starting"; }
+      [ "$SECONDS" -lt "$((started + 120))" ] || { cat "$log" >&2; die "Azurite did not start within two minutes"; }
+      sleep 0.1
+    done
+    port=${line##*:}
+    answers "$port" || die "Azurite's $service service does not answer on port $port"
+    endpoints+="${service}Endpoint=http://127.0.0.1:$port/devstoreaccount1;"
+  done
+  # The account and key that every Azurite has; they are public.
+  conn="DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;$endpoints"
+}
+
+# answers PORT asks for anything; every answer, an error too, starts with the protocol.
+answers() {
+  local line=
+  { exec 3<>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null || return 1
+  printf 'GET / HTTP/1.0\r\n\r\n' >&3
+  read -r -t 30 line <&3
+  exec 3<&- 3>&-
+  [[ $line == HTTP/* ]]
+}
+
+# other_modules lists the folders of the modules inside this one.
+other_modules() { find . -mindepth 2 -name go.mod -not -path '*/testdata/*' -not -path '*/node_modules/*' -not -path '*/.*/*' -exec dirname {} \; | sort; }
+
+# tests LABEL ARGUMENT... runs `go test -race ARGUMENT...` and counts.
+tests() {
+  local label=$1 codes
+  shift
+  say "$label: go test -race $*"
+  go test -race -json -timeout "$timeout" "$@" | "$summary" run --label "$label" --tally "$tally"
+  codes=("${PIPESTATUS[@]}")
+  if [ "${codes[0]}" -ne 0 ] && [ "${codes[1]}" -eq 0 ]; then
+    check "go test ($label) ended with status ${codes[0]}" false # what it printed is above
+  fi
+}
+
+# check NAME [--want LINE] COMMAND... counts a command as one test; with --want its output must have that line.
+check() {
+  local name=$1 want=
+  shift
+  if [ "$1" = --want ]; then
+    want=$2
+    shift 2
+  fi
+  "$summary" command --label "$name" --tally "$tally" --want "$want" -- "$@"
+}
+
+# storage_packages lists the packages whose tests take a storage account or the .NET test program, as their sources say.
+storage_packages() {
+  local package dir files
+  go list -f '{{.ImportPath}}|{{.Dir}}|{{join .TestGoFiles " "}} {{join .XTestGoFiles " "}}' ./... | while IFS='|' read -r package dir files; do
+    # shellcheck disable=SC2086
+    if [ -n "${files// /}" ] && (cd "$dir" && grep -qE 'testkit\.(Conn|Account|Open|Peer)\(|TASKHUB_TEST_CONN|DTFX_PEER' $files); then
+      echo "$package"
+    fi
+  done
+}
+
+started=$SECONDS
+timeout=10m
+if [ -n "$full" ]; then
+  export TASKHUB_FULL=1
+  timeout=90m
+fi
+
+install_azurite
+find_peer
+peer=${DTFX_PEER:-}
+unset DTFX_PEER TASKHUB_TEST_CONN AzureWebJobsStorage
+go build -o "$summary" ./internal/testsummary || die "the test counter does not build"
+
+say "checks"
+check "go vet" go vet ./...
+golden=../shared/golden
+if [ -d "$golden" ] && [ -d internal/goldencheck ]; then
+  check "goldencheck" go run ./internal/goldencheck "$golden/safe-exceptions" "$golden/table-details"
+fi
+
+tests embedded ./...
+for module in $(other_modules); do
+  check "go vet ($module)" go -C "$module" vet ./...
+  cd "$module" && tests "${module#./}" ./...
+  cd "$root" || exit 1
+done
+
+say "starting Azurite"
+started=$SECONDS
+start_azurite
+export TASKHUB_TEST_CONN=$conn
+[ -z "$peer" ] || export DTFX_PEER=$peer
+packages=$(storage_packages) || die "cannot list the storage-facing packages"
+if [ -n "$packages" ]; then
+  # Azurite is one busy process and these tests mostly wait for it; word splitting makes the list.
+  # shellcheck disable=SC2086
+  tests azurite -count=1 -p 3 -parallel 6 $packages
+fi
+
+say "samples"
+greetings='["Hello Tokyo!","Hello Seattle!","Hello London!"]'
+check "samples/hello" --want "$greetings" go run ./samples/hello
+check "samples/hello on Azurite" --want "$greetings" go run ./samples/hello --conn "$conn" --hub "Hello$$"
+check "samples/openissues on Azurite" go run ./samples/openissues --conn "$conn" --hub "Issues$$"
+
+say "result after $((SECONDS / 60)) min $((SECONDS % 60)) s"
+"$summary" report --tally "$tally"
+status=$?
+reported=1
+exit $status

@@ -1,0 +1,100 @@
+// Command hello runs a worker and a client in one process: an orchestration greets three cities, one after another, and its output is printed.
+//
+//	go run ./samples/hello [--conn "$AzureWebJobsStorage"] [--hub TaskHub]
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/go-taskhub/taskhub/durable"
+	"github.com/go-taskhub/taskhub/taskhub"
+	"github.com/go-taskhub/taskhub/worker"
+)
+
+// Hello greets a city.
+var Hello = durable.NewActivity("Hello", func(_ context.Context, city string) (string, error) {
+	return "Hello " + city + "!", nil
+})
+
+// Cities greets three cities. Whatever happens to the process between two greetings, it goes on with the next one.
+var Cities = durable.NewOrchestrator("Orchestrator", func(ctx *durable.Context, _ durable.Void) ([]string, error) {
+	var greetings []string
+	for _, city := range []string{"Tokyo", "Seattle", "London"} {
+		greeting, err := Hello.Call(ctx, city).Await()
+		if err != nil {
+			return nil, err
+		}
+		greetings = append(greetings, greeting)
+	}
+	return greetings, nil
+})
+
+func main() { os.Exit(status()) }
+
+func status() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	switch err := run(ctx, os.Args[1:], os.Stdout); {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "hello:", err)
+		return 1
+	}
+	return 0
+}
+
+// run greets the cities on the hub that the arguments name.
+func run(ctx context.Context, args []string, out io.Writer) (err error) {
+	flags := flag.NewFlagSet("hello", flag.ContinueOnError)
+	conn := flags.String("conn", "embedded:", "connection `string` of the storage account")
+	name := flags.String("hub", "TaskHub", "`name` of the task hub")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	hub, err := taskhub.Open(ctx, taskhub.Config{Name: *name, Connection: *conn, Logger: log})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, hub.Close()) }()
+
+	w, err := worker.New(hub, worker.Config{})
+	if err != nil {
+		return err
+	}
+	if err := w.Register(Cities, Hello); err != nil {
+		return err
+	}
+	if err := w.Start(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopWorker(w)) }()
+
+	instance, err := Cities.Start(ctx, hub.Client(), durable.Void{})
+	if err != nil {
+		return err
+	}
+	greetings, err := instance.Wait(ctx)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(out).Encode(greetings)
+}
+
+func stopWorker(w *worker.Worker) error {
+	const patience = 30 * time.Second
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return w.Stop(ctx)
+}
