@@ -92,10 +92,13 @@ func (e *environment) readActivityInput(raw *string, v any) error {
 // readInput reads the input of an orchestrator: the bare value, or an array of one
 // argument.
 func (e *environment) readInput(raw *string, v any) error {
-	err := unmarshal(e.converter, raw, v)
-	if err == nil {
-		return nil
+	if err := unmarshal(e.converter, raw, v); err != nil {
+		return e.readWrapped(raw, v, err)
 	}
+	return nil
+}
+
+func (e *environment) readWrapped(raw *string, v any, err error) error {
 	if argument, ok := soleElement(*raw); ok && unmarshal(e.converter, argument, v) == nil {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -89,6 +90,30 @@ func TestReadingWhatDotNetWrites(t *testing.T) {
 	for _, bad := range []string{`"yesterday"`, `"2026-01-02"`, `{`, `{"$type"`, `{"$type":"x"} trailing`} {
 		if err := durable.JSON().Unmarshal([]byte(bad), &at); err == nil {
 			t.Errorf("%s was read as %v", bad, at)
+		}
+	}
+}
+
+// Simple values are written and read without encoding/json; nobody may notice.
+func TestScalarsAreAsInEncodingJSON(t *testing.T) {
+	t.Parallel()
+	for _, v := range []any{
+		nil, true, false, 0, -1, 12345, int32(math.MinInt32), int64(math.MaxInt64), "", "plain", `"`, `\`, "é", "\x00", "\x7f", "\n", "~ ", 1.5, uint(7),
+	} {
+		got, err := durable.JSON().Marshal(v)
+		want, _ := json.Marshal(v)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%#v: %s, %v, want %s", v, got, err, want)
+		}
+	}
+	texts := []string{`"a"`, `""`, `"`, ``, `"a`, `"\n"`, `"\u00e9"`, `"é"`, `0`, `-0`, `-`, `01`, `1.0`, `1e3`, `+1`, ` 1 `, `2147483648`, `9223372036854775808`, `true`, `false`, `null`, `[1]`, `tru`}
+	for _, text := range texts {
+		for _, target := range []func() any{func() any { return new(string) }, func() any { return new(int) }, func() any { return new(int32) }, func() any { return new(int64) }, func() any { return new(bool) }} {
+			got, want := target(), target()
+			err, wantErr := durable.JSON().Unmarshal([]byte(text), got), json.Unmarshal([]byte(text), want)
+			if (err == nil) != (wantErr == nil) || !reflect.DeepEqual(got, want) {
+				t.Errorf("%s into %T: %v, %v, want %v, %v", text, got, got, err, want, wantErr)
+			}
 		}
 	}
 }

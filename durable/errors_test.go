@@ -231,6 +231,41 @@ func TestCausesAreLimited(t *testing.T) {
 	}
 }
 
+// However errors are joined, what travels stays small and shallow enough for .NET.
+func TestJoinedCausesAreLimited(t *testing.T) {
+	t.Parallel()
+	var many []error
+	for i := range 1000 {
+		many = append(many, &declined{Code: i})
+	}
+	f := durable.FailureOf(errors.Join(many...))
+	var joined *durable.RemoteError
+	if !errors.As(durable.ErrorOf(f), &joined) || len(joined.Causes) != 16 {
+		t.Errorf("kept %+v", joined)
+	}
+	nested := errSoldOut
+	for range 100 {
+		nested = errors.Join(errors.New("x"), nested)
+	}
+	row, err := history.EncodeRow(&history.TaskFailed{Failure: durable.FailureOf(nested)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	deepest, depth := 0, 0
+	for _, c := range row["FailureDetails"].(string) {
+		switch c {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		}
+		deepest = max(deepest, depth)
+	}
+	if deepest > 40 {
+		t.Errorf("%d levels of JSON", deepest)
+	}
+}
+
 func TestFailureRoundTrip(t *testing.T) {
 	t.Parallel()
 	stack := "at X()"

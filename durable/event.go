@@ -65,36 +65,32 @@ func WaitForAnyEvent(ctx *Context, opts ...EventOption) *Task[ReceivedEvent] {
 	return t
 }
 
-// receive registers t for an event. The timer of a time-out comes first and is set
-// even if an event is already there: that is how Durable Functions numbers them.
+// receive registers a task for an event. The timer of a time-out comes first and is
+// set even if an event is already there: that is how Durable Functions numbers them.
 func receive(f *future, name string, anyName bool, opts []EventOption) *replay.Receiver {
+	r := &replay.Receiver{To: &f.promise}
+	f.undo = func() { f.s.StopReceiving(r) }
+	if len(opts) > 0 {
+		f.expire(opts)
+	}
+	f.s.Receive(r, name, anyName)
+	return r
+}
+
+// expire sets the time-out of a wait for an event.
+func (f *future) expire(opts []EventOption) {
 	var o eventOptions
 	for _, opt := range opts {
 		opt.applyEvent(&o)
 	}
-	r := &replay.Receiver{}
-	var deadline *clockwork
-	stop := func() {
-		if deadline != nil {
-			deadline.stop()
-		}
+	if !o.hasTimeout {
+		return
 	}
-	f.undo = func() {
-		stop()
-		f.s.StopReceiving(r)
-	}
-	if o.hasTimeout {
-		deadline = startTimer(f.s, f.s.Now().Add(o.timeout), func() {
-			f.s.StopReceiving(r)
-			f.promise.Settle(nil, &TimeoutError{Subject: f.subject.String(), After: o.timeout})
-		})
-	}
-	f.s.Receive(r, name, anyName)
-	r.OnSettle(func() {
-		stop()
-		f.promise.Settle(r.Result())
+	deadline := startTimer(f.s, f.s.Now().Add(o.timeout), func() {
+		f.undo()
+		f.promise.Settle(nil, &TimeoutError{Subject: f.subject.String(), After: o.timeout})
 	})
-	return r
+	f.promise.OnSettle(deadline.stop)
 }
 
 // Events yields the events of a name as they come, each once, and waits in between.

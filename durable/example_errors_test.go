@@ -11,27 +11,27 @@ import (
 	"github.com/go-taskhub/taskhub/durable"
 )
 
-// CardDeclined is an error that callers want to look into.
-type CardDeclined struct {
+// CardDeclinedError is an error that callers want to look into.
+type CardDeclinedError struct {
 	Card string
 	Code int
 }
 
-func (e *CardDeclined) Error() string {
+func (e *CardDeclinedError) Error() string {
 	return fmt.Sprintf("card %s declined with code %d", e.Card, e.Code)
 }
 
 var errClosed = errors.New("the shop is closed")
 
 func init() {
-	durable.RegisterError[*CardDeclined]("CardDeclined")
+	durable.RegisterError[*CardDeclinedError]("CardDeclined")
 	durable.RegisterSentinel("ShopClosed", errClosed)
 }
 
 var pay = durable.NewActivity("Pay", func(_ context.Context, card string) (string, error) {
 	switch card {
 	case "1":
-		return "", fmt.Errorf("pay: %w", &CardDeclined{card, 51})
+		return "", fmt.Errorf("pay: %w", &CardDeclinedError{card, 51})
 	case "2":
 		return "", errClosed
 	case "3":
@@ -45,7 +45,7 @@ var pay = durable.NewActivity("Pay", func(_ context.Context, card string) (strin
 func ExampleRegisterError() {
 	show(func(ctx *durable.Context) (int, error) {
 		_, err := pay.Call(ctx, "1").Await()
-		var declined *CardDeclined
+		var declined *CardDeclinedError
 		if errors.As(err, &declined) {
 			return declined.Code, nil
 		}
@@ -95,7 +95,7 @@ func ExampleSubOrchestrationFailedError() {
 	show(func(ctx *durable.Context) (string, error) {
 		_, err := child.Call(ctx, "1").Await()
 		var failed *durable.SubOrchestrationFailedError
-		var declined *CardDeclined // through two calls
+		var declined *CardDeclinedError // through two calls
 		return fmt.Sprint(errors.As(err, &failed), " ", errors.As(err, &declined), ": ", err), nil
 	}, child, pay)
 	// Output: true true: sub-orchestration "Child" failed: pay: card 1 declined with code 51
@@ -196,7 +196,7 @@ func ExampleRemoteError() {
 }
 
 func ExampleFailureOf() {
-	f := durable.FailureOf(fmt.Errorf("pay: %w", &CardDeclined{"1", 51}))
+	f := durable.FailureOf(fmt.Errorf("pay: %w", &CardDeclinedError{"1", 51}))
 	fmt.Println(f.ErrorType, "/", f.ErrorMessage)
 	fmt.Println(f.Inner.ErrorType, "/", f.Inner.ErrorMessage)
 	// Output:
@@ -205,8 +205,8 @@ func ExampleFailureOf() {
 }
 
 func ExampleErrorOf() {
-	var declined *CardDeclined
-	err := durable.ErrorOf(durable.FailureOf(&CardDeclined{"1", 51}))
+	var declined *CardDeclinedError
+	err := durable.ErrorOf(durable.FailureOf(&CardDeclinedError{"1", 51}))
 	fmt.Println(errors.As(err, &declined), declined.Code)
 	// Output: true 51
 }

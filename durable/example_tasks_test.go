@@ -46,17 +46,17 @@ func ExampleWhenAny() {
 }
 
 func ExampleInOrder() {
-	show(func(ctx *durable.Context) (string, error) {
+	show(func(ctx *durable.Context) ([]int, error) {
 		tasks := []*durable.Task[durable.Void]{
 			durable.Timer(ctx, 3*time.Second), durable.Timer(ctx, time.Second), durable.Timer(ctx, 2*time.Second),
 		}
-		order := ""
+		var order []int
 		for i := range durable.InOrder(tasks) {
-			order += fmt.Sprint(i, " ")
+			order = append(order, i)
 		}
 		return order, nil
 	})
-	// Output: 1 2 0
+	// Output: [1 2 0]
 }
 
 func ExampleTask_Await() {

@@ -29,9 +29,15 @@ const (
 	propertyLikelyCause = "likelyCause"
 )
 
-// maxFailureDepth bounds chains of causes. .NET's reader stops at depth 64 of the
-// JSON, and each cause is one level.
-const maxFailureDepth = 32
+// .NET's reader stops at depth 64 of the JSON of a message. A cause is one level of
+// maxFailureDepth, one of several joined causes is propertyDepth levels, inside a
+// property. Of joined errors no more than maxJoined are kept: a fan-out of thousands
+// that fails as a whole must not become a failure of megabytes.
+const (
+	maxFailureDepth = 32
+	propertyDepth   = 4
+	maxJoined       = 16
+)
 
 // FailureOf describes an error for a history, with its causes. It returns nil for
 // nil.
@@ -40,7 +46,7 @@ const maxFailureDepth = 32
 // this package's errors, or the Go type; errors that only carry text are of type
 // "error". The fields of a registered error become properties. Of several joined
 // causes the first becomes the inner failure, which is all that .NET knows, the
-// others a property.
+// others a property, sixteen in all.
 func FailureOf(err error) *history.FailureDetails {
 	if err == nil {
 		return nil
@@ -117,10 +123,10 @@ func failureOf(err error, depth int) *history.FailureDetails {
 func addCauses(f *history.FailureDetails, properties map[string]history.Value, causes []error, depth int) {
 	if len(causes) > 0 && depth > 1 {
 		f.Inner = failureOf(causes[0], depth-1)
-		if len(causes) > 1 {
-			more := make([]*wireFailure, 0, len(causes)-1)
-			for _, cause := range causes[1:] {
-				more = append(more, toWire(failureOf(cause, depth-1)))
+		if causes = causes[1:min(len(causes), maxJoined)]; len(causes) > 0 && depth > propertyDepth {
+			more := make([]*wireFailure, 0, len(causes))
+			for _, cause := range causes {
+				more = append(more, toWire(failureOf(cause, depth-propertyDepth)))
 			}
 			addProperties(properties, map[string]any{propertyMoreCauses: more})
 		}
@@ -330,9 +336,9 @@ func moreCauses(p *history.Properties, depth int) []error {
 		return nil // the application's own property of that name
 	}
 	var causes []error
-	for _, w := range wire {
-		if f := w.details(depth - 1); f != nil {
-			causes = append(causes, errorOf(f, depth-1))
+	for _, w := range wire[:min(len(wire), maxJoined)] {
+		if f := w.details(depth - propertyDepth); f != nil {
+			causes = append(causes, errorOf(f, depth-propertyDepth))
 		}
 	}
 	return causes

@@ -13,6 +13,13 @@ import (
 
 // marshalJSON writes JSON without HTML escaping and with times as .NET has them.
 func marshalJSON(v any) ([]byte, error) {
+	if text, ok := scalarJSON(v); ok {
+		return text, nil
+	}
+	return marshalAny(v)
+}
+
+func marshalAny(v any) ([]byte, error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
@@ -147,6 +154,13 @@ func plainElements(to, from reflect.Value) {
 
 // unmarshalJSON reads JSON, without the marks of .NET's serializer.
 func unmarshalJSON(data []byte, v any) error {
+	if readScalar(data, v) {
+		return nil
+	}
+	return unmarshalAny(data, v)
+}
+
+func unmarshalAny(data []byte, v any) error {
 	if bytes.Contains(data, []byte(`"$type"`)) {
 		data = stripTypes(data)
 	}

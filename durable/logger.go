@@ -33,7 +33,7 @@ type replayHandler struct {
 }
 
 func (h replayHandler) Enabled(ctx context.Context, level slog.Level) bool {
-	return !h.s.Replaying() && !h.s.Unloading() && h.Handler.Enabled(ctx, level)
+	return !h.s.Unloading() && !h.s.Replaying() && h.Handler.Enabled(ctx, level)
 }
 
 func (h replayHandler) WithAttrs(attrs []slog.Attr) slog.Handler {

@@ -360,6 +360,22 @@ func TestSubOrchestrations(t *testing.T) {
 	})
 }
 
+func TestVersionAndTagsOfActivities(t *testing.T) {
+	t.Parallel()
+	o := orchestrate(func(ctx *durable.Context) (int, error) {
+		return double.Call(ctx, 1, durable.WithVersion("3"), durable.WithTags(map[string]string{"a": "1"}), durable.WithTags(map[string]string{"b": "2"})).Await()
+	})
+	h := newHub(o, double)
+	if got, err := run(t, h, o, durable.Void{}, durable.WithInstanceID("i")); got != 2 {
+		t.Fatal(err)
+	}
+	for _, e := range h.instances["i"].rows {
+		if call, ok := e.(*history.TaskScheduled); ok && (*call.Version != "3" || fmt.Sprint(call.Tags.Map()) != "map[a:1 b:2]" || call.Input != nil) {
+			t.Errorf("%+v", call)
+		}
+	}
+}
+
 func TestContinueAsNew(t *testing.T) {
 	t.Parallel()
 	o := durable.NewOrchestrator("Loop", func(ctx *durable.Context, n int) (string, error) {

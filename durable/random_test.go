@@ -109,7 +109,7 @@ func TestRandomOrchestratorsReplay(t *testing.T) {
 		}
 		return n, durable.Sleep(ctx, time.Duration(n)*time.Second)
 	})
-	for seed := range 150 {
+	for seed := range 60 {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			var stories, outputs [2][]string

@@ -80,10 +80,6 @@ type definition struct {
 	declared      bool // made by a Declare function
 }
 
-func (d *definition) Kind() Kind      { return d.kind }
-func (d *definition) Name() string    { return d.name }
-func (d *definition) Version() string { return d.version }
-
 // callable reports why it cannot be called or started.
 func (d *definition) callable() error {
 	switch {

@@ -81,19 +81,28 @@ func (p *RetryPolicy) delay(attempt int, first, now time.Time, err error, random
 
 // start makes the call a task stands for.
 func (f *future) start(o *callOptions, call replay.Action) {
-	if o.retry == nil {
+	switch {
+	case o.retry == nil:
 		f.id = f.s.Decide(call, f)
-	} else if err := o.retry.Validate(); err != nil {
-		f.promise.Settle(nil, fmt.Errorf("%v: %w", f.subject, err))
+	case !f.startRetrying(o.retry, call):
 		return
-	} else {
-		r := &retrier{f: f, policy: *o.retry, call: copyCall(call), first: f.s.Now()}
-		r.id = f.s.Decide(call, r)
-		f.id = r.id
 	}
 	if o.hasTimeout {
 		f.limit(o.timeout)
 	}
+}
+
+// startRetrying makes the first attempt at a call. It reports false when the policy
+// is wrong.
+func (f *future) startRetrying(policy *RetryPolicy, call replay.Action) bool {
+	if err := policy.Validate(); err != nil {
+		f.promise.Settle(nil, fmt.Errorf("%v: %w", f.subject, err))
+		return false
+	}
+	r := &retrier{f: f, policy: policy, call: copyCall(call), first: f.s.Now()}
+	r.id = f.s.Decide(call, r)
+	f.id = r.id
+	return true
 }
 
 // copyCall copies a call that has not been made yet, without what making it adds.
@@ -124,7 +133,7 @@ func (f *future) limit(d time.Duration) {
 // that many calls back off side by side whether or not anybody awaits them.
 type retrier struct {
 	f       *future
-	policy  RetryPolicy
+	policy  *RetryPolicy
 	call    replay.Action // to be copied for each attempt
 	first   time.Time
 	id      int32 // of the first attempt

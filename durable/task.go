@@ -50,7 +50,8 @@ type Task[T any] struct {
 // newTask makes an open task in the context's scope. It reports false, with a task
 // that has already failed, when nothing may be started.
 func newTask[T any](ctx *Context, what subject, call string) (*Task[T], bool) {
-	t := &Task[T]{future: future{s: ctx.s, env: ctx.env, subject: what, id: -1}}
+	t := new(Task[T])
+	t.future.s, t.future.env, t.future.subject, t.future.id = ctx.s, ctx.env, what, -1
 	if !ctx.s.Enter(call) {
 		return t.fail(errUnloading), false
 	}

@@ -69,7 +69,7 @@ func Timer(ctx *Context, d time.Duration) *Task[Void] {
 // TimerAt returns a task that is done at a point in time, or at once if that has
 // passed.
 func TimerAt(ctx *Context, at time.Time) *Task[Void] {
-	t, ok := newTask[Void](ctx, subject{"timer", at.UTC().Format(time.RFC3339Nano)}, "Timer")
+	t, ok := newTask[Void](ctx, subject{"timer", ""}, "Timer")
 	if !ok {
 		return t
 	}

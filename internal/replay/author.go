@@ -64,7 +64,7 @@ func (s *Session) Now() time.Time { return s.now }
 func (s *Session) Replaying() bool { return s.replaying }
 
 // Unloading tells whether the bodies are being ended.
-func (s *Session) Unloading() bool { return s.unloading }
+func (s *Session) Unloading() bool { return s.dead.Load() || s.unloading }
 
 // Instance returns the ids of the execution.
 func (s *Session) Instance() history.Instance { return s.instance }
@@ -92,6 +92,3 @@ func (s *Session) HistorySize() int { return int(s.nextID) + s.consumed }
 
 // SetCustomStatus sets the status that clients see.
 func (s *Session) SetCustomStatus(status *string) { s.status = status }
-
-// Crash ends the execution with an error, as an orchestrator's own return would.
-func (s *Session) Crash(err error) { s.crash(err) }

@@ -142,7 +142,7 @@ func (s *Session) tookBack(b *body, ended bool) {
 func (s *Session) restWatchdog() {
 	if s.watchdog != nil {
 		s.stopWatchdog()
-		s.watchdog = nil
+		s.watchdog, s.stopWatchdog = nil, nil // a parked session keeps no timer
 	}
 }
 
@@ -237,21 +237,21 @@ func onBody() bool {
 // unloaded: deferred functions then find that nothing they ask for happens.
 func (s *Session) Enter(call string) bool {
 	if !onBody() {
-		panic(foreignCall(call))
+		refuse(call)
 	}
 	if s.dead.Load() {
 		runtime.Goexit() // a body that was given up as stuck has come back
 	}
 	if s.current == nil {
-		panic(foreignCall(call))
+		refuse(call)
 	}
 	return !s.unloading
 }
 
-func foreignCall(call string) string {
-	return "durable: " + call + " was called from outside its orchestrator. Tasks and contexts may only be used by the " +
+func refuse(call string) {
+	panic("durable: " + call + " was called from outside its orchestrator. Tasks and contexts may only be used by the " +
 		"orchestrator function they belong to and by coroutines started with durable.Go, never from a goroutine started " +
-		"with the go statement, from an activity, or after the orchestrator has ended."
+		"with the go statement, from an activity, or after the orchestrator has ended.")
 }
 
 // PanicError is the error of a body that panicked.

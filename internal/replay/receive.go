@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/go-taskhub/taskhub/history"
@@ -8,13 +9,14 @@ import (
 
 // Receiver waits for one external event.
 type Receiver struct {
-	Promise
+	// To is settled with the event's value.
+	To *Promise
 	// Event is what arrived.
 	Event *history.EventRaised
 
+	name    string // as the code wrote it
 	key     string
 	anyName bool
-	waiting bool
 }
 
 // inbox matches external events with receivers the way Durable Functions does:
@@ -22,8 +24,7 @@ type Receiver struct {
 // first-out, and of several receivers of one name the last one gets the event,
 // so that a loop that abandons its waits is not starved by them.
 type inbox struct {
-	receivers map[string][]*Receiver
-	anyone    []*Receiver // receivers that take whatever no other one wants
+	receivers []*Receiver // in the order they were registered
 	kept      map[string][]arrived
 	count     uint64
 }
@@ -40,15 +41,9 @@ func eventKey(name string) string { return strings.ToUpper(name) }
 
 func (b *inbox) deliver(e *history.EventRaised) {
 	key := eventKey(e.Name)
-	if stack := b.receivers[key]; len(stack) > 0 {
-		r := stack[len(stack)-1]
-		b.setStack(key, stack[:len(stack)-1])
-		r.take(e)
-		return
-	}
-	if n := len(b.anyone); n > 0 {
-		r := b.anyone[n-1]
-		b.anyone = b.anyone[:n-1]
+	if i := b.receiverOf(key); i >= 0 {
+		r := b.receivers[i]
+		b.receivers = slices.Delete(b.receivers, i, i+1)
 		r.take(e)
 		return
 	}
@@ -59,41 +54,48 @@ func (b *inbox) deliver(e *history.EventRaised) {
 	b.kept[key] = append(b.kept[key], arrived{e, b.count})
 }
 
-func (r *Receiver) take(e *history.EventRaised) {
-	r.waiting = false
-	r.Event = e
-	r.Settle(e.Input, nil)
+// receiverOf finds who gets an event: the last receiver of its name, else the last
+// one that takes any, else nobody. There are few receivers, and the last is the one
+// wanted nearly always.
+func (b *inbox) receiverOf(key string) int {
+	anyone := -1
+	for i := len(b.receivers) - 1; i >= 0; i-- {
+		switch r := b.receivers[i]; {
+		case !r.anyName && r.key == key:
+			return i
+		case r.anyName && anyone < 0:
+			anyone = i
+		}
+	}
+	return anyone
 }
 
-func (b *inbox) setStack(key string, stack []*Receiver) {
-	if len(stack) == 0 {
-		delete(b.receivers, key)
-		return
-	}
-	b.receivers[key] = stack
+func (r *Receiver) take(e *history.EventRaised) {
+	r.Event = e
+	r.To.Settle(e.Input, nil)
 }
 
 func (b *inbox) register(r *Receiver) {
-	if key, ok := b.oldest(r); ok {
-		queue := b.kept[key]
-		e := queue[0].event
-		if len(queue) == 1 {
-			delete(b.kept, key)
-		} else {
-			b.kept[key] = queue[1:]
-		}
-		r.take(e)
-		return
+	if len(b.kept) == 0 || !b.takeKept(r) {
+		b.receivers = append(b.receivers, r)
 	}
-	r.waiting = true
-	if r.anyName {
-		b.anyone = append(b.anyone, r)
-		return
+}
+
+// takeKept gives r the first event kept for it, if there is one.
+func (b *inbox) takeKept(r *Receiver) bool {
+	key, ok := b.oldest(r)
+	if !ok {
+		return false
 	}
-	if b.receivers == nil {
-		b.receivers = map[string][]*Receiver{}
+	queue := b.kept[key]
+	e := queue[0].event
+	if len(queue) == 1 {
+		delete(b.kept, key)
+	} else {
+		b.kept[key] = queue[1:]
 	}
-	b.receivers[r.key] = append(b.receivers[r.key], r)
+	r.take(e)
+	return true
 }
 
 // oldest returns the name under which the first event kept for r lies.
@@ -111,24 +113,12 @@ func (b *inbox) oldest(r *Receiver) (string, bool) {
 }
 
 func (b *inbox) cancel(r *Receiver) {
-	if !r.waiting {
-		return
-	}
-	r.waiting = false
-	if r.anyName {
-		b.anyone = without(b.anyone, r)
-		return
-	}
-	b.setStack(r.key, without(b.receivers[r.key], r))
-}
-
-func without(list []*Receiver, r *Receiver) []*Receiver {
-	for i := len(list) - 1; i >= 0; i-- {
-		if list[i] == r {
-			return append(list[:i], list[i+1:]...)
+	for i := len(b.receivers) - 1; i >= 0; i-- {
+		if b.receivers[i] == r {
+			b.receivers = slices.Delete(b.receivers, i, i+1)
+			return
 		}
 	}
-	return list
 }
 
 // unconsumed returns the kept events in the order they came.
@@ -156,7 +146,7 @@ func (s *Session) Receive(r *Receiver, name string, anyName bool) {
 	if !s.Enter("WaitForEvent") {
 		return
 	}
-	r.key, r.anyName = eventKey(name), anyName
+	r.name, r.key, r.anyName = name, eventKey(name), anyName
 	s.inbox.register(r)
 }
 

@@ -16,7 +16,7 @@ func receiveAll(t *testing.T, first []string, come []history.Event, then []strin
 		var receivers []*replay.Receiver
 		register := func(names []string) {
 			for _, name := range names {
-				r := &replay.Receiver{}
+				r := &replay.Receiver{To: &replay.Promise{}}
 				s.Receive(r, name, name == "*")
 				receivers = append(receivers, r)
 			}
@@ -27,7 +27,7 @@ func receiveAll(t *testing.T, first []string, come []history.Event, then []strin
 		register(then)
 		for _, r := range receivers {
 			value := "-"
-			if r.Done() {
+			if r.To.Done() {
 				value = *r.Event.Input
 			}
 			got = append(got, value)
@@ -69,6 +69,9 @@ func TestStopReceiving(t *testing.T) {
 	var got []bool
 	def := define(func(s *replay.Session, _ *string) (*string, error) {
 		r := make([]replay.Receiver, 4)
+		for i := range r {
+			r[i].To = &replay.Promise{}
+		}
 		s.Receive(&r[0], "a", false)
 		s.Receive(&r[1], "a", false)
 		s.Receive(&r[2], "", true)
@@ -76,9 +79,9 @@ func TestStopReceiving(t *testing.T) {
 		s.StopReceiving(&r[1])
 		s.StopReceiving(&r[3])
 		s.StopReceiving(&r[3])
-		s.AwaitAll([]*replay.Promise{&r[0].Promise, &r[2].Promise})
+		s.AwaitAll([]*replay.Promise{r[0].To, r[2].To})
 		for i := range r {
-			got = append(got, r[i].Done())
+			got = append(got, r[i].To.Done())
 		}
 		return nil, nil
 	})

@@ -51,6 +51,9 @@ type Config struct {
 	Logger *slog.Logger
 	// Errors is how failures are recorded. Defaults to FailureDetails.
 	Errors ErrorStyle
+	// CustomStatus is the status that the generation before this one had set. Defaults
+	// to none.
+	CustomStatus *string
 	// StuckAfter bounds the time a body runs without parking. Defaults to
 	// DefaultStuckAfter.
 	StuckAfter time.Duration
@@ -103,11 +106,14 @@ type Session struct {
 	position  int // ordinal of the event being processed
 }
 
-// NewSession returns a session that has seen no event yet.
+// NewSession returns a session that has seen no event yet. It must be unloaded in the
+// end, else the goroutines of its bodies stay for ever.
 func NewSession(cfg Config) *Session {
 	s := &Session{
 		def: cfg.Definition, logger: cfg.Logger, clock: cfg.Clock, stuckAfter: cfg.StuckAfter, errors: cfg.Errors,
-		instance: cfg.Instance, yield: make(chan bool, 1), replaying: true,
+		instance: cfg.Instance, status: cfg.CustomStatus, yield: make(chan bool, 1), replaying: true,
+		// Room for a few actions, so that the stacks of bodies need not grow for them.
+		ops: make([]op, 0, 2), pending: make([]int32, 0, 2),
 	}
 	if s.logger == nil {
 		s.logger = slog.Default()
@@ -276,7 +282,7 @@ func (s *Session) redrivable() []Action {
 func (s *Session) Lookup(id int32) (kind history.Kind, state ActionState, fireAt time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if id < 0 || int(id) >= len(s.ops) {
+	if s.broken != nil || id < 0 || int(id) >= len(s.ops) {
 		return 0, Unknown, time.Time{}
 	}
 	o := &s.ops[id]

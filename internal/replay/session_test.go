@@ -195,9 +195,9 @@ func TestContinueAsNewCarriesEvents(t *testing.T) {
 	input := "2"
 	newDef := func(drop bool) *replay.Definition {
 		return define(func(s *replay.Session, _ *string) (*string, error) {
-			var r replay.Receiver
+			r := replay.Receiver{To: &replay.Promise{}}
 			s.Receive(&r, "go", false)
-			s.Await(&r.Promise)
+			s.Await(r.To)
 			return nil, fmt.Errorf("wrapped: %w", &replay.ContinueError{Input: &input, DropEvents: drop})
 		})
 	}

@@ -2,6 +2,7 @@ package programs
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
@@ -30,9 +31,32 @@ type Point struct {
 	When  time.Time
 }
 
+// Text is a string that is read as Newtonsoft reads one: a number or a boolean counts
+// as its spelling, null as empty.
+type Text string
+
+// UnmarshalJSON reads the text.
+func (t *Text) UnmarshalJSON(data []byte) error {
+	switch data[0] {
+	case '"':
+		var s string
+		if err := json.Unmarshal(data, &s); err != nil {
+			return err
+		}
+		*t = Text(s)
+	case 'n':
+		*t = ""
+	case '{', '[':
+		return fmt.Errorf("%.20s is not a string", data)
+	default:
+		*t = Text(data)
+	}
+	return nil
+}
+
 // Say greets a city.
-var Say = durable.NewActivity("Say", func(_ context.Context, city string) (string, error) {
-	return "Hello " + city + "!", nil
+var Say = durable.NewActivity("Say", func(_ context.Context, city Text) (string, error) {
+	return "Hello " + string(city) + "!", nil
 })
 
 // Square squares a number; like .NET's int it has 32 bits.
@@ -49,8 +73,8 @@ var Big = durable.NewActivity("Big", func(_ context.Context, n int) (string, err
 })
 
 // Fail always fails.
-var Fail = durable.NewActivity("Fail", func(_ context.Context, message string) (string, error) {
-	return "", exception(invalidOperation, "activity failed: "+message)
+var Fail = durable.NewActivity("Fail", func(_ context.Context, message Text) (string, error) {
+	return "", exception(invalidOperation, "activity failed: "+string(message))
 })
 
 // Echo returns its input.
@@ -78,13 +102,13 @@ var NoInput = durable.NewActivity("NoInput", func(_ context.Context, v any) (str
 
 // NewFlaky returns an activity that fails twice for each instance and input. It
 // counts in the memory of its worker, as the peer's does.
-func NewFlaky() *durable.Activity[string, string] {
+func NewFlaky() *durable.Activity[Text, string] {
 	var mu sync.Mutex
 	attempts := map[string]int{}
-	return flaky.With(func(ctx context.Context, key string) (string, error) {
+	return flaky.With(func(ctx context.Context, key Text) (string, error) {
 		mu.Lock()
 		defer mu.Unlock()
-		counter := durable.ActivityInfo(ctx).InstanceID + key
+		counter := durable.ActivityInfo(ctx).InstanceID + string(key)
 		attempts[counter]++
 		if n := attempts[counter]; n < 3 {
 			return "", exception(application, fmt.Sprintf("attempt %d failed", n))
@@ -93,7 +117,7 @@ func NewFlaky() *durable.Activity[string, string] {
 	})
 }
 
-var flaky = durable.DeclareActivity[string, string]("Flaky")
+var flaky = durable.DeclareActivity[Text, string]("Flaky")
 
 // Activities returns all activities. Each call returns another Flaky, which counts
 // for itself.

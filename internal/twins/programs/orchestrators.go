@@ -14,7 +14,7 @@ import (
 // HelloSequence greets three cities one after another.
 var HelloSequence = durable.NewOrchestrator("HelloSequence", func(ctx *durable.Context, _ durable.Void) ([]string, error) {
 	var greetings []string
-	for _, city := range []string{"Tokyo", "Seattle", "London"} {
+	for _, city := range []Text{"Tokyo", "Seattle", "London"} {
 		greeting, err := Say.Call(ctx, city).Await()
 		if err != nil {
 			return nil, err
@@ -25,12 +25,12 @@ var HelloSequence = durable.NewOrchestrator("HelloSequence", func(ctx *durable.C
 })
 
 // Empty does nothing.
-var Empty = durable.NewOrchestrator("Empty", func(_ *durable.Context, s string) (string, error) {
-	return "done " + s, nil
+var Empty = durable.NewOrchestrator("Empty", func(_ *durable.Context, s Text) (string, error) {
+	return "done " + string(s), nil
 })
 
 // OneActivity calls one activity.
-var OneActivity = durable.NewOrchestrator("OneActivity", func(ctx *durable.Context, s string) (string, error) {
+var OneActivity = durable.NewOrchestrator("OneActivity", func(ctx *durable.Context, s Text) (string, error) {
 	return Say.Call(ctx, s).Await()
 })
 
@@ -88,33 +88,30 @@ var Approval = durable.NewOrchestrator("Approval", func(ctx *durable.Context, ti
 		return "", err
 	}
 	deadline := durable.Timer(ctx, time.Duration(timeoutMS)*time.Millisecond)
-	decision := durable.WaitForEvent[string](ctx, "Approval")
+	decision := durable.WaitForEvent[Text](ctx, "Approval")
 	if durable.WhenAny(deadline, decision) == decision {
 		deadline.Cancel()
 		if err := durable.SetCustomStatus(ctx, "decided"); err != nil {
 			return "", err
 		}
 		answer, err := decision.Await()
-		return "approved: " + answer, err
+		return "approved: " + string(answer), err
 	}
 	return "timed out", durable.SetCustomStatus(ctx, "expired")
 })
 
 // WaitForever waits for an event of any name.
-var WaitForever = durable.NewOrchestrator("WaitForever", func(ctx *durable.Context, _ string) (string, error) {
+var WaitForever = durable.NewOrchestrator("WaitForever", func(ctx *durable.Context, _ Text) (string, error) {
 	event, err := durable.WaitForAnyEvent(ctx).Await()
 	if err != nil {
 		return "", err
 	}
-	var value string
-	if err := event.Decode(&value); err != nil {
-		return "", err
-	}
-	return event.Name + "=" + value, nil
+	value, err := valueOf(event)
+	return event.Name + "=" + string(value), err
 })
 
 // Parent starts two children, one with an id of its choice.
-var Parent = durable.NewOrchestrator("Parent", func(ctx *durable.Context, s string) (string, error) {
+var Parent = durable.NewOrchestrator("Parent", func(ctx *durable.Context, s Text) (string, error) {
 	a, err := OneActivity.Call(ctx, s).Await()
 	if err != nil {
 		return "", err
@@ -124,12 +121,12 @@ var Parent = durable.NewOrchestrator("Parent", func(ctx *durable.Context, s stri
 })
 
 // FailsHard calls an activity that fails.
-var FailsHard = durable.NewOrchestrator("FailsHard", func(ctx *durable.Context, s string) (string, error) {
+var FailsHard = durable.NewOrchestrator("FailsHard", func(ctx *durable.Context, s Text) (string, error) {
 	return Fail.Call(ctx, s).Await()
 })
 
 // ParentOfFailing catches the failure of its child.
-var ParentOfFailing = durable.NewOrchestrator("ParentOfFailing", func(ctx *durable.Context, s string) (string, error) {
+var ParentOfFailing = durable.NewOrchestrator("ParentOfFailing", func(ctx *durable.Context, s Text) (string, error) {
 	output, err := FailsHard.Call(ctx, s).Await()
 	var failed *durable.SubOrchestrationFailedError
 	if errors.As(err, &failed) {
@@ -139,12 +136,12 @@ var ParentOfFailing = durable.NewOrchestrator("ParentOfFailing", func(ctx *durab
 })
 
 // ThrowsSelf fails without calling anything.
-var ThrowsSelf = durable.NewOrchestrator("ThrowsSelf", func(_ *durable.Context, s string) (string, error) {
-	return "", exception(argument, "orchestrator said no: "+s)
+var ThrowsSelf = durable.NewOrchestrator("ThrowsSelf", func(_ *durable.Context, s Text) (string, error) {
+	return "", exception(argument, "orchestrator said no: "+string(s))
 })
 
 // Retries calls an activity that fails twice.
-var Retries = durable.NewOrchestrator("Retries", func(ctx *durable.Context, s string) (string, error) {
+var Retries = durable.NewOrchestrator("Retries", func(ctx *durable.Context, s Text) (string, error) {
 	policy := durable.RetryPolicy{MaxAttempts: 4, FirstInterval: 200 * time.Millisecond, BackoffCoefficient: 2}
 	return flaky.Call(ctx, s, durable.WithRetry(policy)).Await()
 })
@@ -162,8 +159,8 @@ var Counter = durable.NewOrchestrator("Counter", func(ctx *durable.Context, n in
 })
 
 // FailsNested fails with two levels of causes.
-var FailsNested = durable.NewOrchestrator("FailsNested", func(_ *durable.Context, s string) (string, error) {
-	return "", exception(invalidOperation, "outer "+s, exception(argument, "inner "+s, exception(timeout, "innermost")))
+var FailsNested = durable.NewOrchestrator("FailsNested", func(_ *durable.Context, s Text) (string, error) {
+	return "", exception(invalidOperation, "outer "+string(s), exception(argument, "inner "+string(s), exception(timeout, "innermost")))
 })
 
 // EventCounter collects n events of any name.
@@ -180,20 +177,21 @@ var EventCounter = durable.NewOrchestrator("EventCounter", func(ctx *durable.Con
 		if err != nil {
 			return "", err
 		}
-		seen = append(seen, event.Name+":"+plain(event))
+		value, err := valueOf(event)
+		if err != nil {
+			return "", err
+		}
+		if event.Payload == nil {
+			value = "null"
+		}
+		seen = append(seen, event.Name+":"+string(value))
 	}
 })
 
-// plain is the value of an event as .NET reads it into a string.
-func plain(event durable.ReceivedEvent) string {
-	if event.Payload == nil {
-		return "null"
-	}
-	var s string
-	if event.Decode(&s) == nil {
-		return s
-	}
-	return *event.Payload // a number, say
+func valueOf(event durable.ReceivedEvent) (Text, error) {
+	var value Text
+	err := event.Decode(&value)
+	return value, err
 }
 
 // CounterWithEvents continues as new after each event.
@@ -205,8 +203,9 @@ var CounterWithEvents = durable.NewOrchestrator("CounterWithEvents", func(ctx *d
 	if n < 3 {
 		return nil, durable.ContinueAsNew(ctx, n+1)
 	}
-	output := event.Name + plain(event)
-	return &output, nil
+	value, err := valueOf(event)
+	output := event.Name + string(value)
+	return &output, err
 })
 
 var family = durable.DeclareOrchestrator[int, string]("Family")
@@ -222,7 +221,7 @@ var Family = family.With(func(ctx *durable.Context, n int) (string, error) {
 })
 
 // SubRetries starts a failing child twice.
-var SubRetries = durable.NewOrchestrator("SubRetries", func(ctx *durable.Context, s string) (string, error) {
+var SubRetries = durable.NewOrchestrator("SubRetries", func(ctx *durable.Context, s Text) (string, error) {
 	policy := durable.RetryPolicy{MaxAttempts: 2, FirstInterval: time.Second}
 	output, err := ThrowsSelf.Call(ctx, s, durable.WithRetry(policy)).Await()
 	var failed *durable.SubOrchestrationFailedError
@@ -296,7 +295,7 @@ var LargeResult = durable.NewOrchestrator("LargeResult", func(ctx *durable.Conte
 
 // LargeInput passes its input to an activity and returns its length as .NET counts,
 // in UTF-16 code units.
-var LargeInput = durable.NewOrchestrator("LargeInput", func(ctx *durable.Context, s string) (int, error) {
+var LargeInput = durable.NewOrchestrator("LargeInput", func(ctx *durable.Context, s Text) (int, error) {
 	if _, err := Say.Call(ctx, s).Await(); err != nil {
 		return 0, err
 	}
@@ -304,8 +303,8 @@ var LargeInput = durable.NewOrchestrator("LargeInput", func(ctx *durable.Context
 })
 
 // Sender sends an event to another instance.
-var Sender = durable.NewOrchestrator("Sender", func(ctx *durable.Context, target string) (string, error) {
-	if err := durable.SendEvent(ctx, target, "FromSender", "payload"); err != nil {
+var Sender = durable.NewOrchestrator("Sender", func(ctx *durable.Context, target Text) (string, error) {
+	if err := durable.SendEvent(ctx, string(target), "FromSender", "payload"); err != nil {
 		return "", err
 	}
 	return "sent", nil
