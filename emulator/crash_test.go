@@ -124,7 +124,7 @@ type crashModel struct {
 func TestKill9(t *testing.T) {
 	t.Parallel()
 	rounds := 8
-	if os.Getenv("TASKHUB_LONG") != "" {
+	if longRun() {
 		rounds = 100
 	}
 	dir := t.TempDir()

@@ -28,16 +28,20 @@ func TestPeerCapture(t *testing.T) {
 	if peer == "" {
 		t.Skip("DTFX_PEER is not set: it names the command of the .NET peer")
 	}
-	if os.Getenv("TASKHUB_LONG") == "" {
-		t.Skip("TASKHUB_LONG is not set: the peer's scenarios take some minutes")
+	if !longRun() {
+		t.Skip("TASKHUB_FULL is not set: the peer's scenarios take some minutes")
 	}
 	l, err := newServer(t, emulator.Config{}).Listen(t.Context(), emulator.ListenConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	var flags []string
+	if os.Getenv(connVariable) == "" {
+		flags = []string{"--errors", "exceptions"} // as the recording was made
+	}
 	reference := make(chan *peerRun, 1)
 	go func() { reference <- referenceRun(t, peer) }()
-	got := capture(t, peer, l.ConnectionString())
+	got := capture(t, peer, l.ConnectionString(), flags...)
 	want := <-reference
 	if got == nil || want == nil {
 		t.FailNow()
@@ -59,11 +63,12 @@ type dump struct {
 	}
 }
 
-func capture(t *testing.T, peer, conn string) *peerRun {
+func capture(t *testing.T, peer, conn string, flags ...string) *peerRun {
 	hub := fmt.Sprintf("emu%x", rand.Uint64())
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	words := append(strings.Fields(peer), "capture", "--conn", conn, "--hub", hub, "--mode", "safe")
+	words = append(words, flags...)
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -177,11 +182,13 @@ func (d *dump) instances() map[string][]string {
 func describeOutput(v any) string {
 	text := fmt.Sprint(v)
 	text = moments.ReplaceAllString(text, "<time>")
+	text = blobRandom.ReplaceAllString(text, "-<random>-")
 	return storageAddress.ReplaceAllString(text, "<storage>")
 }
 
 var (
 	moments        = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?`)
+	blobRandom     = regexp.MustCompile(`-[0-9A-F]{8}-`)
 	storageAddress = regexp.MustCompile(`http://[^ "]*?largemessages/`)
 )
 

@@ -21,12 +21,15 @@ type clients struct {
 	blobs  *azblob.Client
 	queues *azqueue.ServiceClient
 	tables *aztables.ServiceClient
+
+	conn      string
+	transport policy.Transporter
 }
 
 func newClients(tb testing.TB, conn string, transport policy.Transporter) clients {
 	tb.Helper()
 	options := azcore.ClientOptions{Transport: transport, Retry: policy.RetryOptions{MaxRetries: -1}}
-	var c clients
+	c := clients{conn: conn, transport: transport}
 	var err error
 	if c.blobs, err = azblob.NewClientFromConnectionString(conn, &azblob.ClientOptions{ClientOptions: options}); err != nil {
 		tb.Fatal(err)

@@ -148,19 +148,18 @@ func (a *appLease) write(ctx context.Context, info appInfo) error {
 func (a *appLease) keep(ctx context.Context, since instant) error {
 	const retry = 5 * time.Second // after a renewal without an answer
 	delay := appLeaseRenewal
-	for {
-		if err := pause(ctx, a.clock, delay, nil); err != nil {
-			return nil //nolint:nilerr // the end of ctx is the regular end
-		}
+	for pause(ctx, a.clock, delay, nil) == nil {
 		sent := instantOf(a.clock)
 		err := a.renew(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			// The end of the session, not of the lease.
 		case err == nil:
 			since, delay = sent, appLeaseRenewal
-		case isGone(err):
+		case errors.Is(err, errTaken):
 			return fmt.Errorf("another application has taken the app lease over: %w", err)
+		case isGone(err):
+			return fmt.Errorf("the app lease's container was deleted: %w", err)
 		case since.remaining(appLeaseDuration, instantOf(a.clock)) <= 0:
 			return fmt.Errorf("the app lease could not be renewed in time: %w", err)
 		default:
@@ -168,6 +167,7 @@ func (a *appLease) keep(ctx context.Context, since instant) error {
 			delay = retry
 		}
 	}
+	return nil
 }
 
 func (a *appLease) renew(ctx context.Context) error {

@@ -1,5 +1,7 @@
 package leases
 
+import "slices"
+
 // seat is one partition as the balancer sees it.
 type seat struct {
 	partition int
@@ -21,6 +23,7 @@ func plan(seats []seat, shuffle func(n int, swap func(i, j int))) (take, ask []i
 	counts, mine, free := tally(seats)
 	target := fairShare(len(seats), len(counts)+1)
 	shuffle(len(free), func(i, j int) { free[i], free[j] = free[j], free[i] })
+	slices.SortStableFunc(free, eagerFirst)
 	left := 0
 	for _, s := range free {
 		if s.eager || mine < target {
@@ -34,6 +37,16 @@ func plan(seats []seat, shuffle func(n int, swap func(i, j int))) (take, ask []i
 		return take, nil
 	}
 	return nil, planRequests(seats, counts, mine, target, shuffle)
+}
+
+func eagerFirst(a, b seat) int {
+	switch {
+	case a.eager == b.eager:
+		return 0
+	case a.eager:
+		return -1
+	}
+	return 1
 }
 
 func planRequests(seats []seat, counts map[string]int, mine, target int, shuffle func(n int, swap func(i, j int))) (ask []int) {

@@ -61,6 +61,7 @@ func (k *blobKeeper) release(ctx context.Context) error {
 	part.releasing = mine
 	p.mu.Unlock()
 	if !mine {
+		k.abandoned(true) // it was lost a moment ago
 		return nil
 	}
 	err := p.leases.giveUp(ctx, part.own)

@@ -106,7 +106,7 @@ func (p *blobProtocol) unsettled() bool {
 	for _, part := range p.parts {
 		claim := part.claim()
 		switch {
-		case part.giveUp || part.releasing || part.quarantine > 0,
+		case part.giveUp || part.releasing,
 			claim.token != "" && !part.granted,
 			claim.token == "" && claim.leased && claim.holder() == "",
 			claim.token == "" && claim.free():
@@ -206,7 +206,7 @@ func (p *blobProtocol) ask(ctx context.Context, partition int) error {
 func (p *blobProtocol) stealInUse(ctx context.Context, part *blobPart, notice time.Duration) error {
 	p.quarantine(part, notice) // from the first request on, whose answer may be lost
 	if err := p.leases.steal(ctx, part.own); err != nil {
-		if errors.Is(err, errTaken) {
+		if isGone(err) {
 			p.endQuarantine(part)
 		}
 		return err
@@ -306,6 +306,9 @@ func (p *blobProtocol) settle(ctx context.Context, part *blobPart) error {
 			}
 		} else if pending {
 			if err := p.leases.acquire(ctx, b); err != nil {
+				if isGone(err) && b == part.own {
+					p.endQuarantine(part)
+				}
 				return err
 			}
 		}

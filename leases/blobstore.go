@@ -152,7 +152,7 @@ func (s *azureBlobs) upload(ctx context.Context, name string, text []byte, condi
 }
 
 func (s *azureBlobs) acquire(ctx context.Context, name, leaseID string, d time.Duration) error {
-	seconds := int32(d / time.Second) //nolint:gosec // 15 to 60, checked by Config
+	seconds := int32(d / time.Second) // 15 to 60, checked by Config
 	return s.lease("acquire the lease of", name, leaseID,
 		func(l *lease.BlobClient) error { _, err := l.AcquireLease(ctx, seconds, nil); return err },
 		func(l *lease.ContainerClient) error { _, err := l.AcquireLease(ctx, seconds, nil); return err })

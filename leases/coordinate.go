@@ -83,7 +83,7 @@ func (m *Manager) enter() (context.Context, func() error, error) {
 func (m *Manager) setApp(s AppStatus) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.app_ = s
+	m.appNow = s
 }
 
 // noteRefusal remembers why the manager does not take part. It reports whether the hub is in other hands, as opposed to a
@@ -94,13 +94,13 @@ func (m *Manager) noteRefusal(err error) bool {
 	held, otherMode := errors.As(err, &app), errors.As(err, &conflict)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	previous := m.refused + m.failure + m.app_.Reason
-	m.refused, m.failure, m.app_.Reason = "", "", ""
+	previous := m.refused + m.failure + m.appNow.Reason
+	m.refused, m.failure, m.appNow.Reason = "", "", ""
 	switch {
 	case err == nil || m.ctx.Err() != nil:
 		return false
 	case held:
-		m.app_ = AppStatus{State: AppWaiting, Reason: err.Error()}
+		m.appNow = AppStatus{State: AppWaiting, Reason: err.Error()}
 	case otherMode:
 		m.refused = err.Error()
 	default:

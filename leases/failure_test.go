@@ -172,7 +172,7 @@ func TestLostAnswers(t *testing.T) {
 		if err := w.manager.Start(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, 90*time.Second, "owns 4", func() bool { return w.owned() == 4 })
+		eventually(t, 5*time.Minute, "owns 4", func() bool { return w.owned() == 4 })
 		w.net.set(func(n *net) { n.doubt = nil })
 		b := newTestWorker(t, h, g, "b", withMode(mode)).start()
 		b.net.set(func(n *net) {

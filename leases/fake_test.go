@@ -554,14 +554,6 @@ func (g *ledger) owned() map[string]int {
 	return n
 }
 
-func (g *ledger) total() int {
-	n := 0
-	for _, k := range g.owned() {
-		n += k
-	}
-	return n
-}
-
 func (g *ledger) longestGap() time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -210,14 +210,14 @@ func createBlobs(ctx context.Context, cfg Config, leases blobStore) error {
 	return group.Wait()
 }
 
+// formatHubTime writes a time as .NET's JSON does: UTC, up to seven digits.
+func formatHubTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.9999999Z") }
+
 // createHubInfo writes taskhub.json unless it is there. .NET overwrites one that names another number of partitions; we
 // never do, because messages are routed by that number.
 func createHubInfo(ctx context.Context, cfg Config, leases blobStore) error {
 	text := encodeJSON(hubInfoJSON{
-		TaskHubName: cfg.Names.Hub(),
-		CreatedAt:   cfg.Clock.Now().UTC().Format("2006-01-02T15:04:05.9999999Z"),
-
-		PartitionCount: cfg.Partitions,
+		TaskHubName: cfg.Names.Hub(), CreatedAt: formatHubTime(cfg.Clock.Now()), PartitionCount: cfg.Partitions,
 	})
 	err := leases.add(ctx, layout.TaskHubInfoBlob, text)
 	if !errors.Is(err, errExists) {

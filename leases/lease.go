@@ -25,6 +25,7 @@ type Lease struct {
 	reason   string // why it is lost or asked for
 	asked    bool
 	cancel   func() // of the deadline's timer
+	letGo    bool   // the user has called Release
 	released chan struct{}
 	err      error // of the release
 }
@@ -149,6 +150,7 @@ func (l *Lease) Renew(ctx context.Context) error {
 // may be called again. It takes at most ten seconds, whatever ctx says.
 func (l *Lease) Release(ctx context.Context) error {
 	l.mu.Lock()
+	l.letGo = true
 	switch l.state {
 	case leaseLost:
 		l.mu.Unlock()
@@ -268,6 +270,12 @@ func (l *Lease) lose(reason string, atService bool) {
 	l.mu.Unlock()
 	l.keeper.abandoned(atService)
 	l.manager.lostLease(l, reason)
+}
+
+func (l *Lease) hasLetGo() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.letGo
 }
 
 // ask closes HandOver.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -32,7 +33,7 @@ type Manager struct {
 	leases  map[int]*Lease
 	bars    []*bar
 	others  bool // other workers own partitions
-	app_    AppStatus
+	appNow  AppStatus
 	refused string // why the manager does not take part at the moment
 	failure string // of the last request to the lease store
 }
@@ -52,10 +53,10 @@ func newManager(cfg Config, s stores) *Manager {
 		cfg: cfg, log: cfg.Logger, stores: s, app: newAppLease(cfg, s.app),
 		wake: make(chan struct{}, 1), gone: make(chan struct{}, 1),
 		rng: rand.New(cfg.Random), leases: make(map[int]*Lease),
-		app_: AppStatus{State: AppWaiting},
+		appNow: AppStatus{State: AppWaiting},
 	}
 	if !*cfg.UseAppLease {
-		m.app_.State = AppDisabled
+		m.appNow.State = AppDisabled
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	h := hooks{grant: m.grant, lost: m.loseLease, asked: m.askLease}
@@ -108,8 +109,26 @@ func (m *Manager) Stop(ctx context.Context) error {
 	m.loop.Wait()
 	m.evacuate(ctx, "the worker stops")
 	m.proto.close()
-	m.callbacks.Wait()
+	m.awaitCallbacks()
 	return nil
+}
+
+// awaitCallbacks waits for calls of OnAcquired, but not for one that hangs.
+func (m *Manager) awaitCallbacks() {
+	const bound = 5 * time.Second
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		m.callbacks.Wait()
+	}()
+	late := make(chan struct{})
+	cancel := m.cfg.Clock.AfterFunc(bound, func() { close(late) })
+	defer cancel()
+	select {
+	case <-done:
+	case <-late:
+		m.log.Error("the function that starts a partition does not return")
+	}
 }
 
 // evacuate gives up everything this worker has or waits for.
@@ -169,11 +188,8 @@ func (m *Manager) ForceAppLease(ctx context.Context) error {
 // Status says what the manager owns and why it does not own more. It makes no request.
 func (m *Manager) Status() Status {
 	m.mu.Lock()
-	s := Status{WorkerID: m.cfg.WorkerID, Mode: m.cfg.Mode, App: m.app_, Conflict: m.refused, Error: m.failure}
-	current := make(map[int]*Lease, len(m.leases))
-	for i, l := range m.leases {
-		current[i] = l
-	}
+	s := Status{WorkerID: m.cfg.WorkerID, Mode: m.cfg.Mode, App: m.appNow, Conflict: m.refused, Error: m.failure}
+	current := maps.Clone(m.leases)
 	m.mu.Unlock()
 	for i := range m.cfg.Partitions {
 		p := m.proto.describe(i)
@@ -258,6 +274,9 @@ func (m *Manager) lostLease(l *Lease, reason string) {
 	m.log.Warn("a partition was lost", keyPartition, l.partition, keyReason, reason)
 	m.forget(l)
 	m.bar(l, true)
+	if l.hasLetGo() { // at the same time
+		m.unbar(l)
+	}
 	m.look()
 }
 

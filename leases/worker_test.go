@@ -67,6 +67,11 @@ func newTestWorker(t *testing.T, h *fakeHub, g *ledger, name string, options ...
 		t.Fatal(err)
 	}
 	w.manager = newManager(cfg, h.via(w.net))
+	t.Cleanup(func() {
+		if t.Failed() && testing.Verbose() {
+			t.Logf("%s: %+v\n%s", name, w.manager.Status(), w.log)
+		}
+	})
 	return w
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -168,7 +169,7 @@ func (s *Store) writeChunk(ctx context.Context, c Commit, key string, rows []ope
 	if err != nil {
 		return "", err
 	}
-	operations := append(rows[:len(rows):len(rows)], sentinel)
+	operations := slices.Concat(rows, []operation{sentinel})
 	etags, err := s.submit(ctx, operations)
 	if err != nil {
 		err = s.fail("commit history", c.InstanceID, err)

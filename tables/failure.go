@@ -37,7 +37,7 @@ func (s *Store) queryRows(ctx context.Context, operation, instanceID, filter str
 	pager := s.history.NewListEntitiesPager(&aztables.ListEntitiesOptions{Filter: &filter})
 	var rows []storedRow
 	for pager.More() {
-		page, err := pager.NextPage(ctx)
+		page, err := nextPage(ctx, pager)
 		if err != nil {
 			return nil, s.fail(operation, instanceID, err)
 		}

@@ -1,8 +1,10 @@
 package tables
 
 import (
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf16"
 
 	"github.com/go-taskhub/taskhub/history"
 	"github.com/go-taskhub/taskhub/internal/layout"
@@ -16,8 +18,6 @@ type Filter struct {
 	// IDPrefix wants the instances whose id begins so. Prefixes and single ids are cheap; everything else makes the
 	// service look at every row.
 	IDPrefix string
-	// IDFrom and IDBefore want ids in [from, before), in the order of the escaped ids' UTF-16 units. Empty is open.
-	IDFrom, IDBefore string
 	// Statuses wants one of these.
 	Statuses []history.Status
 	// CreatedFrom and CreatedTo want instances created in this time, both ends included. A generation begun with
@@ -37,7 +37,12 @@ type Filter struct {
 	Inputs, Outputs bool
 	// Raw leaves values kept in blobs where they are. Default: they are fetched.
 	Raw bool
+
+	within keyRange
 }
+
+// keyRange are partition keys: behind after, from from on, before before. Empty is open.
+type keyRange struct{ after, from, before string }
 
 // String is the OData filter, in the form in which DurableTask.AzureStorage writes it.
 func (f Filter) String() string {
@@ -57,23 +62,26 @@ func (f Filter) String() string {
 	if f.Name != "" {
 		c.any(colName, []string{f.Name})
 	}
-	f.keys(&c)
+	f.addKeys(&c)
 	if len(c) == 0 {
 		return colRowKey + " eq ''"
 	}
 	return strings.Join(c, " and ")
 }
 
-// keys adds the conditions on the partition key.
-func (f Filter) keys(c *conditions) {
+// addKeys adds the conditions on the partition key.
+func (f Filter) addKeys(c *conditions) {
+	if f.within.after != "" {
+		c.add(colPartitionKey + " gt " + quote(f.within.after))
+	}
+	if f.within.from != "" {
+		c.add(colPartitionKey + " ge " + quote(f.within.from))
+	}
+	if f.within.before != "" {
+		c.add(colPartitionKey + " lt " + quote(f.within.before))
+	}
 	if f.InstanceID != "" {
 		c.add(keyFilter(f.InstanceID))
-	}
-	if f.IDFrom != "" {
-		c.add(colPartitionKey + " ge " + quote(layout.EscapeKey(f.IDFrom)))
-	}
-	if f.IDBefore != "" {
-		c.add(colPartitionKey + " lt " + quote(layout.EscapeKey(f.IDBefore)))
 	}
 	if prefix := layout.EscapeKey(f.IDPrefix); prefix != "" {
 		c.add(colPartitionKey + " ge " + quote(prefix))
@@ -85,6 +93,15 @@ func (f Filter) keys(c *conditions) {
 	if f.ExcludeEntities {
 		c.add(colPartitionKey + " lt '@' or " + colPartitionKey + " ge 'A'")
 	}
+}
+
+// bounds are the keys among which all matching rows are.
+func (f Filter) bounds() keyRange {
+	if f.IDPrefix == "" {
+		return keyRange{}
+	}
+	after, _ := successor(layout.EscapeKey(f.IDPrefix))
+	return keyRange{before: after}
 }
 
 // impossible tells whether no row can match.
@@ -157,4 +174,9 @@ func nextRune(r rune) (rune, bool) {
 		return 0, false
 	}
 	return r + 1, true
+}
+
+// compareUTF16 compares texts in the order of their UTF-16 units, which is the Table service's.
+func compareUTF16(a, b string) int {
+	return slices.Compare(utf16.Encode([]rune(a)), utf16.Encode([]rune(b)))
 }

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf16"
 
 	"github.com/go-taskhub/taskhub/history"
 )
@@ -26,7 +25,8 @@ func TestFilterString(t *testing.T) {
 		{"entities excluded, prefix", Filter{ExcludeEntities: true, IDPrefix: "x"}, "(PartitionKey ge 'x') and (PartitionKey lt 'y')"},
 		{"statuses", Filter{Statuses: []history.Status{history.Running, history.Failed}}, "(RuntimeStatus eq 'Running' or RuntimeStatus eq 'Failed')"},
 		{"hubs", Filter{Hubs: []string{"a", "B"}}, "(TaskHubName eq 'a' or TaskHubName eq 'B')"},
-		{"range", Filter{IDFrom: "a", IDBefore: "b"}, "(PartitionKey ge 'a') and (PartitionKey lt 'b')"},
+		{"range", Filter{within: keyRange{from: "a", before: "b"}}, "(PartitionKey ge 'a') and (PartitionKey lt 'b')"},
+		{"behind", Filter{within: keyRange{after: "a'"}, IDPrefix: "a"}, "(PartitionKey gt 'a''') and (PartitionKey ge 'a') and (PartitionKey lt 'b')"},
 		{
 			"time and name",
 			Filter{CreatedFrom: from, CreatedTo: from.Add(time.Hour).In(time.FixedZone("", 3600)), Name: "it's"},
@@ -61,20 +61,10 @@ func TestSuccessor(t *testing.T) {
 		if got != test.want || ok != test.ok {
 			t.Errorf("successor(%q) = %q, %v; want %q, %v", test.prefix, got, ok, test.want, test.ok)
 		}
-		if ok && !lessUTF16(test.prefix+"\uFFFF\uFFFF", got) {
+		if ok && compareUTF16(test.prefix+"\uFFFF\uFFFF", got) >= 0 {
 			t.Errorf("successor(%q) = %q is not behind all texts with the prefix", test.prefix, got)
 		}
 	}
-}
-
-func lessUTF16(a, b string) bool {
-	x, y := utf16.Encode([]rune(a)), utf16.Encode([]rune(b))
-	for i := range min(len(x), len(y)) {
-		if x[i] != y[i] {
-			return x[i] < y[i]
-		}
-	}
-	return len(x) < len(y)
 }
 
 func TestFilterMatches(t *testing.T) {

@@ -149,7 +149,7 @@ func (s *Store) readPages(ctx context.Context, instanceID string, probe bool) ([
 	var rows []storedRow
 	pages := 0
 	for pager.More() {
-		page, err := pager.NextPage(ctx)
+		page, err := nextPage(ctx, pager)
 		if err != nil {
 			return nil, 0, s.fail("load history", instanceID, err)
 		}

@@ -40,6 +40,7 @@ type InstanceRow struct {
 	// Problem says what of the row could not be read, such as a blob that is gone. All other fields are valid.
 	Problem error
 
+	key      string // the partition key
 	tagsBlob string // the blob that holds Tags, until they are fetched
 }
 
@@ -58,7 +59,7 @@ func (s *Store) GetInstance(ctx context.Context, instanceID string, opts GetOpti
 	columns := selection(opts.Inputs, true)
 	pager := s.instances.NewListEntitiesPager(&aztables.ListEntitiesOptions{Filter: &filter, Select: columns})
 	for pager.More() {
-		page, err := pager.NextPage(ctx)
+		page, err := nextPage(ctx, pager)
 		if err != nil {
 			return nil, s.fail("read the status row", instanceID, err)
 		}

@@ -55,6 +55,7 @@ func (s *Store) decodeInstance(raw []byte, inputs bool) (*InstanceRow, error) {
 		Status:          r.status(),
 		Hub:             r.text(colHub),
 		ETag:            etag,
+		key:             r.text(colPartitionKey),
 	}
 	if row.CustomStatus != nil && *row.CustomStatus == NullText {
 		row.CustomStatus = nil

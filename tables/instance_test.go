@@ -251,7 +251,7 @@ func TestQueryInstances(t *testing.T) {
 		{"time", Filter{CreatedFrom: testTime.Add(3 * time.Minute), CreatedTo: testTime.Add(5 * time.Minute)}, "03 04 05"},
 		{"tags", Filter{Tags: map[string]string{"shard": "1"}, CreatedTo: testTime.Add(4 * time.Minute)}, "01 03"},
 		{"hubs", Filter{Hubs: []string{"elsewhere"}}, ""},
-		{"range", Filter{IDFrom: "order-03", IDBefore: "order-05"}, "03 04"},
+		{"range", Filter{within: keyRange{from: "order-03", before: "order-05"}}, "03 04"},
 		{"nothing", Filter{IDPrefix: "@", ExcludeEntities: true}, ""},
 	} {
 		if got := ids(test.filter); got != test.want {
@@ -278,7 +278,7 @@ func TestQueryInstances(t *testing.T) {
 		t.Errorf("%d pages with %v", pages, paged)
 	}
 
-	counts, err := s.CountInstances(t.Context(), Filter{IDPrefix: "order-", Tags: map[string]string{"shard": "0"}})
+	counts, err := s.CountInstances(t.Context(), Filter{IDPrefix: "order-", Tags: map[string]string{"shard": "0"}}, 1)
 	if want := map[history.Status]int{history.Running: 2, history.Completed: 2, history.Failed: 2}; err != nil || !maps.Equal(counts, want) {
 		t.Errorf("counts %v, %v", counts, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -378,9 +379,7 @@ func TestCorruptHistories(t *testing.T) {
 	}
 	row := func(id string, ordinal int, with edm.Entity) edm.Entity {
 		e := edm.Entity{colPartitionKey: id, colRowKey: layout.RowKey(ordinal), colExecutionID: "e1", colEventType: "TaskCompleted", colEventID: int32(-1), "TaskScheduledId": int32(0), "_Timestamp": testTime, "IsPlayed": true}
-		for k, v := range with {
-			e[k] = v
-		}
+		maps.Copy(e, with)
 		return e
 	}
 	for name, test := range map[string]struct {
@@ -438,9 +437,6 @@ func TestNoTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := New(Config{Account: testkit.Account(t), Names: names})
-	if exists, err := s.Exists(t.Context()); exists || err != nil {
-		t.Errorf("exists %v, %v", exists, err)
-	}
 	_, errGet := s.GetInstance(t.Context(), "i", GetOptions{})
 	_, errLoad := s.LoadHistory(t.Context(), "i")
 	_, errSentinel := s.ReadCommit(t.Context(), "i")

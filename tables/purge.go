@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 
 	"github.com/go-taskhub/taskhub/internal/edm"
@@ -13,92 +14,179 @@ import (
 	"github.com/go-taskhub/taskhub/storage"
 )
 
+// purgeAttempts bounds how often the deletion of a history is tried anew because somebody writes to it.
+const purgeAttempts = 5
+
 // PurgeInstance deletes all that is stored of an instance, whatever its state: the history, the blobs of exactly this
 // id, and at the end the status row, so that a purge cut short can be found and repeated. It returns how many History
 // rows it deleted. An instance that is not there is no error.
 func (s *Store) PurgeInstance(ctx context.Context, instanceID string) (int, error) {
-	rows, err := s.purgeHistory(ctx, instanceID)
+	rows, err := s.PurgeHistory(ctx, instanceID)
 	if err != nil {
 		return rows, err
 	}
 	if _, err := s.payloads.DeleteInstance(ctx, instanceID); err != nil {
 		return rows, fmt.Errorf("purge: instance %q in hub %q: %w", instanceID, s.names.Hub(), err)
 	}
-	_, err = s.instances.DeleteEntity(ctx, layout.EscapeKey(instanceID), "", nil)
-	if err = s.fail("purge", instanceID, err); err != nil && !errors.Is(err, ErrRowNotFound) {
-		return rows, err
+	err = s.DeleteInstanceRow(ctx, instanceID, AnyVersion)
+	if errors.Is(err, ErrRowNotFound) {
+		err = nil
 	}
-	return rows, nil
+	return rows, err
 }
 
-// purgeHistory deletes page by page, so that memory does not grow with the history. The sentinel goes last: as long as
-// it is there, a worker that still runs the instance notices.
-func (s *Store) purgeHistory(ctx context.Context, instanceID string) (int, error) {
-	key := layout.EscapeKey(instanceID)
-	filter := keyFilter(instanceID)
-	columns := colRowKey + "," + colPartitionKey
+// DeleteInstanceRow deletes the status row, if it has the given ETag; [AnyVersion] takes any. The error matches
+// [ErrConflict] when the row has changed and [ErrRowNotFound] when it is gone.
+func (s *Store) DeleteInstanceRow(ctx context.Context, instanceID, etag string) error {
+	match := azcore.ETag(etag)
+	_, err := s.instances.DeleteEntity(ctx, layout.EscapeKey(instanceID), "", &aztables.DeleteEntityOptions{IfMatch: &match})
+	return s.fail("purge", instanceID, err)
+}
+
+// PurgeHistory deletes an instance's History rows and returns how many. The sentinel goes last, or together with all
+// others and only if nobody has written meanwhile: a worker that still runs the instance then meets a conflict.
+func (s *Store) PurgeHistory(ctx context.Context, instanceID string) (int, error) {
+	deleted := 0
+	var err error
+	for range purgeAttempts {
+		var n int
+		n, err = s.purgePages(ctx, instanceID)
+		deleted += n
+		if !errors.Is(err, ErrConflict) {
+			return deleted, err
+		}
+	}
+	return deleted, err
+}
+
+// HistoryKeys are the rows of one instance's history, as far as a deletion needs them.
+type HistoryKeys struct {
+	InstanceID string
+	RowKeys    []string // without the sentinel's
+	Sentinel   string   // the sentinel's ETag, empty when there is none
+}
+
+// all are the row keys, the sentinel's last.
+func (k HistoryKeys) all() []string {
+	if k.Sentinel == "" {
+		return k.RowKeys
+	}
+	return slices.Concat(k.RowKeys, []string{layout.SentinelRowKey})
+}
+
+const keyColumns = colRowKey + "," + colPartitionKey
+
+// purgePages deletes page by page, so that memory does not grow with the history.
+func (s *Store) purgePages(ctx context.Context, instanceID string) (int, error) {
+	filter, columns := keyFilter(instanceID), keyColumns
 	pager := s.history.NewListEntitiesPager(&aztables.ListEntitiesOptions{Filter: &filter, Select: &columns})
-	deleted, guarded := 0, false
+	deleted := 0
+	keys := HistoryKeys{InstanceID: instanceID}
 	for pager.More() {
-		page, err := pager.NextPage(ctx)
+		page, err := nextPage(ctx, pager)
 		if err != nil {
 			return deleted, s.fail("purge", instanceID, err)
 		}
-		keys := make([]string, 0, len(page.Entities))
-		for _, raw := range page.Entities {
-			row, err := s.parse(instanceID, raw)
+		if err := s.addKeys(&keys, page.Entities); err != nil {
+			return deleted, err
+		}
+		if pager.More() { // the rest follows with the sentinel
+			n, err := s.deleteRows(ctx, instanceID, keys.RowKeys)
+			deleted += n
 			if err != nil {
 				return deleted, err
 			}
-			if row.key() == layout.SentinelRowKey {
-				guarded = true
-				continue
-			}
-			keys = append(keys, row.key())
-		}
-		if !pager.More() && guarded {
-			keys = append(keys, layout.SentinelRowKey)
-		}
-		n, err := s.deleteRows(ctx, instanceID, key, keys)
-		deleted += n
-		if err != nil {
-			return deleted, err
+			keys.RowKeys = keys.RowKeys[:0]
 		}
 	}
-	return deleted, nil
+	n, err := s.PurgeKeys(ctx, keys)
+	return deleted + n, err
+}
+
+func (s *Store) addKeys(keys *HistoryKeys, page [][]byte) error {
+	for _, raw := range page {
+		row, err := s.parse(keys.InstanceID, raw)
+		if err != nil {
+			return err
+		}
+		if row.key() == layout.SentinelRowKey {
+			keys.Sentinel = row.etag
+		} else {
+			keys.RowKeys = append(keys.RowKeys, row.key())
+		}
+	}
+	return nil
+}
+
+// PurgeKeys deletes the rows of a history and returns how many. When they fit into one transaction, that holds only if
+// the sentinel has not changed since its ETag was read; otherwise the error matches [ErrConflict].
+func (s *Store) PurgeKeys(ctx context.Context, keys HistoryKeys) (int, error) {
+	if len(keys.all()) == 0 {
+		return 0, nil
+	}
+	if len(keys.all()) > maxOperations || keys.Sentinel == "" {
+		return s.deleteRows(ctx, keys.InstanceID, keys.all())
+	}
+	operations, err := deletions(keys.InstanceID, keys.RowKeys)
+	if err != nil {
+		return 0, err
+	}
+	sentinel, err := deletions(keys.InstanceID, []string{layout.SentinelRowKey})
+	if err != nil {
+		return 0, err
+	}
+	sentinel[0].match = keys.Sentinel
+	_, err = s.submit(ctx, append(operations, sentinel...))
+	err = s.fail("purge", keys.InstanceID, err)
+	if errors.Is(err, ErrRowNotFound) {
+		return s.deleteRows(ctx, keys.InstanceID, keys.all())
+	}
+	if err != nil {
+		return 0, err
+	}
+	return len(keys.all()), nil
+}
+
+func deletions(instanceID string, rowKeys []string) ([]operation, error) {
+	key := layout.EscapeKey(instanceID)
+	operations := make([]operation, len(rowKeys))
+	for i, rowKey := range rowKeys {
+		var err error
+		operations[i], err = newOperation(aztables.TransactionTypeDelete, AnyVersion, edm.Entity{colPartitionKey: key, colRowKey: rowKey})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return operations, nil
 }
 
 // deleteRows deletes rows of one instance in transactions. Rows that are gone already are no error.
-func (s *Store) deleteRows(ctx context.Context, instanceID, key string, rowKeys []string) (int, error) {
+func (s *Store) deleteRows(ctx context.Context, instanceID string, rowKeys []string) (int, error) {
 	deleted := 0
 	for chunk := range slices.Chunk(rowKeys, maxOperations) {
-		operations := make([]operation, len(chunk))
-		for i, rowKey := range chunk {
-			var err error
-			operations[i], err = newOperation(aztables.TransactionTypeDelete, "*", edm.Entity{colPartitionKey: key, colRowKey: rowKey})
-			if err != nil {
-				return deleted, err
-			}
-		}
-		_, err := s.submit(ctx, operations)
-		err = s.fail("purge", instanceID, err)
-		n := len(chunk)
-		if errors.Is(err, ErrRowNotFound) {
-			n, err = s.deleteSingly(ctx, instanceID, key, chunk)
-		}
-		deleted += n
+		operations, err := deletions(instanceID, chunk)
 		if err != nil {
 			return deleted, err
 		}
+		_, err = s.submit(ctx, operations)
+		err = s.fail("purge", instanceID, err)
+		n := len(chunk)
+		if errors.Is(err, ErrRowNotFound) {
+			n, err = s.deleteSingly(ctx, instanceID, chunk)
+		}
+		if err != nil {
+			return deleted, err
+		}
+		deleted += n
 	}
 	return deleted, nil
 }
 
 // deleteSingly is for a transaction that failed because somebody else deletes the same rows.
-func (s *Store) deleteSingly(ctx context.Context, instanceID, key string, rowKeys []string) (int, error) {
+func (s *Store) deleteSingly(ctx context.Context, instanceID string, rowKeys []string) (int, error) {
 	deleted := 0
 	for _, rowKey := range rowKeys {
-		_, err := s.history.DeleteEntity(ctx, key, rowKey, nil)
+		_, err := s.history.DeleteEntity(ctx, layout.EscapeKey(instanceID), rowKey, nil)
 		switch {
 		case err == nil:
 			deleted++
@@ -107,4 +195,48 @@ func (s *Store) deleteSingly(ctx context.Context, instanceID, key string, rowKey
 		}
 	}
 	return deleted, nil
+}
+
+// ScanHistoryKeys reads the keys of the History rows of all instances between two ids, both included, in the order of
+// the service, and gives them instance by instance. It reads up to a budget of rows; done is false when there are more.
+// It serves those who delete many instances whose ids are neighbours: one request finds up to 1,000 rows.
+func (s *Store) ScanHistoryKeys(ctx context.Context, first, last string, budget int) (found []HistoryKeys, done bool, err error) {
+	filter := colPartitionKey + " ge " + quote(layout.EscapeKey(first)) + " and " + colPartitionKey + " le " + quote(layout.EscapeKey(last))
+	columns := keyColumns
+	pager := s.history.NewListEntitiesPager(&aztables.ListEntitiesOptions{Filter: &filter, Select: &columns})
+	rows := 0
+	for pager.More() {
+		if rows >= budget {
+			return withoutLast(found), false, nil
+		}
+		page, err := nextPage(ctx, pager)
+		if err != nil {
+			return nil, false, s.fail("list history rows", "", err)
+		}
+		rows += len(page.Entities)
+		for _, raw := range page.Entities {
+			row, err := s.parse("", raw)
+			if err != nil {
+				return nil, false, err
+			}
+			found = appendKey(found, layout.UnescapeKey(row.text(colPartitionKey)), row)
+		}
+	}
+	return found, true, nil
+}
+
+// withoutLast drops the last instance, whose rows may not all have been read.
+func withoutLast(found []HistoryKeys) []HistoryKeys { return found[:max(0, len(found)-1)] }
+
+func appendKey(found []HistoryKeys, id string, row storedRow) []HistoryKeys {
+	if len(found) == 0 || found[len(found)-1].InstanceID != id {
+		found = append(found, HistoryKeys{InstanceID: id})
+	}
+	last := &found[len(found)-1]
+	if row.key() == layout.SentinelRowKey {
+		last.Sentinel = row.etag
+	} else {
+		last.RowKeys = append(last.RowKeys, row.key())
+	}
+	return found
 }

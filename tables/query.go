@@ -8,8 +8,6 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
-
-	"github.com/go-taskhub/taskhub/history"
 )
 
 // MaxPageSize is how many rows the Table service returns at most in one page.
@@ -26,12 +24,26 @@ func (s *Store) QueryInstances(ctx context.Context, filter Filter, token string,
 	if err != nil {
 		return nil, "", err
 	}
-	rows = make([]InstanceRow, 0, len(raws))
+	found, _, err := s.decodePage(ctx, filter, raws)
+	if err != nil {
+		return nil, "", err
+	}
+	rows = make([]InstanceRow, len(found))
+	for i, row := range found {
+		rows[i] = *row
+	}
+	return rows, next, nil
+}
+
+// decodePage decodes the rows of a page that match a filter, and returns the partition key of the page's last row.
+func (s *Store) decodePage(ctx context.Context, filter Filter, raws [][]byte) (rows []*InstanceRow, last string, err error) {
+	rows = make([]*InstanceRow, 0, len(raws))
 	for _, raw := range raws {
 		row, err := s.decodeInstance(raw, filter.Inputs)
 		if err != nil {
 			return nil, "", s.fail("query instances", "", err)
 		}
+		last = row.key
 		if len(filter.Tags) > 0 {
 			if err := s.fetchTags(ctx, row); err != nil {
 				return nil, "", err
@@ -45,9 +57,9 @@ func (s *Store) QueryInstances(ctx context.Context, filter Filter, token string,
 				return nil, "", err
 			}
 		}
-		rows = append(rows, *row)
+		rows = append(rows, row)
 	}
-	return rows, next, nil
+	return rows, last, nil
 }
 
 // All iterates over all status rows that match a filter. Memory use is one page's, whatever their number. The
@@ -70,38 +82,6 @@ func (s *Store) All(ctx context.Context, filter Filter) iter.Seq2[*InstanceRow, 
 	}
 }
 
-// CountInstances counts the status rows that match a filter by status. It reads no inputs and no outputs.
-func (s *Store) CountInstances(ctx context.Context, filter Filter) (map[history.Status]int, error) {
-	counts := make(map[history.Status]int)
-	if filter.impossible() {
-		return counts, nil
-	}
-	columns := colPartitionKey + "," + colStatus
-	if len(filter.Tags) > 0 {
-		columns += "," + colTags + "," + colTags + blobSuffix
-	}
-	for token, first := "", true; first || token != ""; first = false {
-		raws, next, err := s.page(ctx, filter.String(), &columns, token, 0)
-		if err != nil {
-			return nil, err
-		}
-		for _, raw := range raws {
-			row, err := s.decodeInstance(raw, false)
-			if err != nil {
-				return nil, s.fail("count instances", "", err)
-			}
-			if err := s.fetchTags(ctx, row); err != nil {
-				return nil, err
-			}
-			if filter.matches(row) {
-				counts[row.Status]++
-			}
-		}
-		token = next
-	}
-	return counts, nil
-}
-
 // page reads one page as the service gives it.
 func (s *Store) page(ctx context.Context, filter string, columns *string, token string, size int) (rows [][]byte, next string, err error) {
 	position, err := parseToken(token)
@@ -110,10 +90,10 @@ func (s *Store) page(ctx context.Context, filter string, columns *string, token 
 	}
 	options := &aztables.ListEntitiesOptions{Filter: &filter, Select: columns, NextPartitionKey: position.Partition, NextRowKey: position.Row}
 	if size > 0 {
-		options.Top = to.Ptr(int32(min(size, MaxPageSize))) //nolint:gosec // bounded by the line itself
+		options.Top = to.Ptr(int32(min(size, MaxPageSize)))
 	}
 	pager := s.instances.NewListEntitiesPager(options)
-	page, err := pager.NextPage(ctx)
+	page, err := nextPage(ctx, pager)
 	if err != nil {
 		return nil, "", s.fail("query instances", "", err)
 	}

@@ -2,7 +2,6 @@ package tables
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -38,6 +37,7 @@ type Store struct {
 	instances *aztables.Client
 	logger    *slog.Logger
 	random    func() uint32
+	scanPage  int // rows of a page when reading in parallel; 0 stands for the service's maximum
 	overhead  int // bytes that every operation of a transaction costs besides its keys and its row
 }
 
@@ -100,15 +100,4 @@ func (s *Store) bothTables(ctx context.Context, operation string, do func(contex
 		})
 	}
 	return group.Wait()
-}
-
-// Exists tells whether the hub's Instances table exists.
-func (s *Store) Exists(ctx context.Context) (bool, error) {
-	none := "PartitionKey eq '' and RowKey eq ''"
-	pager := s.instances.NewListEntitiesPager(&aztables.ListEntitiesOptions{Filter: &none})
-	_, err := pager.NextPage(ctx)
-	if err = s.fail("look for the hub", "", err); errors.Is(err, ErrNoTables) {
-		return false, nil
-	}
-	return err == nil, err
 }

@@ -92,7 +92,7 @@ func (s *Store) eventRows(ctx context.Context, instanceID, from, before string) 
 	pager := s.history.NewListEntitiesPager(&aztables.ListEntitiesOptions{Filter: &filter, Select: &columns})
 	var keys []string
 	for pager.More() {
-		page, err := pager.NextPage(ctx)
+		page, err := nextPage(ctx, pager)
 		if err != nil {
 			return nil, s.fail("list history rows", instanceID, err)
 		}

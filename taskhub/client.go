@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/go-taskhub/taskhub/durable"
 	"github.com/go-taskhub/taskhub/history"
@@ -24,8 +25,7 @@ var _ durable.Client = (*Client)(nil)
 //
 //	run, err := Checkout.Start(ctx, client.With(taskhub.IfExists(taskhub.ReturnExisting)), order, durable.WithInstanceID(id))
 func (c *Client) With(options ...StartOption) *Client {
-	defaults := append(c.defaults[:len(c.defaults):len(c.defaults)], options...)
-	return &Client{hub: c.hub, defaults: defaults}
+	return &Client{hub: c.hub, defaults: slices.Concat(c.defaults, options)}
 }
 
 // Hub returns the hub that the client works on.

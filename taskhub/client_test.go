@@ -18,7 +18,7 @@ import (
 	"github.com/go-taskhub/taskhub/tables"
 )
 
-// received takes all visible messages out of an instance's control queue.
+// received takes all visible messages of an instance out of its control queue.
 func received(t *testing.T, h *Hub, id string) []*queues.Delivery {
 	t.Helper()
 	all, err := h.Queues().ControlFor(id).Receive(t.Context(), queues.MaxReceive, time.Minute)
@@ -32,6 +32,10 @@ func received(t *testing.T, h *Hub, id string) []*queues.Delivery {
 		}
 		if d.Envelope.Message.Target.InstanceID == id {
 			own = append(own, d)
+			continue
+		}
+		if _, err := h.Queues().ControlFor(id).SetVisibility(t.Context(), queues.Receipt{ID: d.ID, PopReceipt: d.PopReceipt}, 0); err != nil {
+			t.Fatal(err)
 		}
 	}
 	return own

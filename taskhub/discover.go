@@ -40,24 +40,28 @@ func (h *Hub) discover(ctx context.Context) (discovery, error) {
 	if err := group.Wait(); err != nil {
 		return discovery{}, err
 	}
+	found := discovery{partitions: file, mode: leases.Table}
 	if h.tableManaged(file, rows) {
-		return discovery{partitions: rows.count, mode: leases.Table}, nil
+		found.partitions = rows.count
 	}
-	if file == 0 {
-		return discovery{mode: leases.Safe}, nil
+	if found.partitions == 0 { // the record that belongs to the configured manager is missing
+		found.partitions = max(file, rows.count)
 	}
-	mode, err := h.blobMode(ctx)
-	return discovery{partitions: file, mode: mode}, err
+	if !h.tableManaged(file, rows) {
+		var err error
+		if found.mode, err = h.blobMode(ctx, file); err != nil {
+			return discovery{}, err
+		}
+	}
+	return found, nil
 }
 
+// tableManaged tells whether the table manager is configured, or at work.
 func (h *Hub) tableManaged(file int, rows partitionRows) bool {
-	switch {
-	case h.cfg.LeaseMode != nil:
-		return *h.cfg.LeaseMode == leases.Table && rows.count > 0
-	case file == 0:
-		return rows.count > 0
+	if h.cfg.LeaseMode != nil {
+		return *h.cfg.LeaseMode == leases.Table
 	}
-	return rows.live
+	return rows.count > 0 && (file == 0 || rows.live)
 }
 
 // partitionRows is what the Partitions table shows.
@@ -184,9 +188,12 @@ func collect[P any](ctx context.Context, pager *runtime.Pager[P], operation stri
 }
 
 // blobMode tells which of the two blob lease managers a hub shows.
-func (h *Hub) blobMode(ctx context.Context) (leases.Mode, error) {
+func (h *Hub) blobMode(ctx context.Context, file int) (leases.Mode, error) {
 	if h.cfg.LeaseMode != nil {
 		return *h.cfg.LeaseMode, nil
+	}
+	if file == 0 {
+		return leases.Safe, nil
 	}
 	container := h.account.BlobService().NewContainerClient(h.names.LeaseContainer())
 	for _, candidate := range []struct {

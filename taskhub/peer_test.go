@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,8 +26,7 @@ import (
 func peerArgs(t *testing.T, hub string, mode leases.Mode, verb string, more ...string) []string {
 	t.Helper()
 	fields := strings.Fields(testkit.Peer(t))
-	args := append(fields, verb, "--conn", testkit.Conn(t), "--hub", hub, "--mode", mode.String())
-	return append(args, more...)
+	return slices.Concat(fields, []string{verb, "--conn", testkit.Conn(t), "--hub", hub, "--mode", mode.String()}, more)
 }
 
 // peer runs a verb of the .NET peer to its end and returns what it prints.
@@ -93,10 +93,10 @@ type scenario struct {
 func TestDotNetWorkerRunsOurStarts(t *testing.T) {
 	testkit.Peer(t)
 	few := []scenario{{"hello", runHello}, {"events", runEvents}}
-	all := append(few, []scenario{
+	all := slices.Concat(few, []scenario{
 		{"ids", runOddIDs}, {"large", runLarge}, {"suspend", runSuspend}, {"terminate", runTerminate}, {"failure", runFailure},
-		{"scheduled", runScheduled}, {"again", runAgain}, {"tags", runTags}, {"their starts", runTheirStarts},
-	}...)
+		{"scheduled", runScheduled}, {"again", runAgain}, {"tags", runTags}, {"rewind", runRewind}, {"purge", runPurge}, {"their starts", runTheirStarts},
+	})
 	for mode, scenarios := range map[leases.Mode][]scenario{leases.Safe: all, leases.Table: few, leases.Legacy: few[:1]} {
 		t.Run(mode.String(), func(t *testing.T) {
 			cfg := testConfig(t)
@@ -273,6 +273,50 @@ func runTags(t *testing.T, c *Client) {
 	}
 }
 
+func runRewind(t *testing.T, c *Client) {
+	run, err := durable.Start[string](bound(t), c, "FailsHard", "boom")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run.Wait(bound(t)); !errors.As(err, new(*durable.InstanceError)) {
+		t.Fatal(err)
+	}
+	if err := c.Rewind(bound(t), run.InstanceID(), "once more"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run.Wait(bound(t)); !errors.As(err, new(*durable.InstanceError)) {
+		t.Fatal(err)
+	}
+	// It runs the activity again, which fails again.
+	want := "-TaskScheduled -TaskFailed -ExecutionCompleted - TaskScheduled TaskFailed ExecutionCompleted"
+	if got := outline(t, c.Hub(), run.InstanceID()); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func runPurge(t *testing.T, c *Client) {
+	for i := range 3 {
+		run, err := durable.Start[string](bound(t), c, "LargeResult", 50_000, durable.WithInstanceID(fmt.Sprint("purge", i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := run.Wait(bound(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if result, err := c.Purge(bound(t), "purge1"); err != nil || result.Instances != 1 || result.Rows != 9 {
+		t.Errorf("%+v, %v", result, err)
+	}
+	progress, err := c.PurgeAll(bound(t), PurgeFilter{IDPrefix: "purge"})
+	if err != nil || progress.Instances != 2 {
+		t.Errorf("%+v, %v", progress, err)
+	}
+	folders, err := listFolders(t, c.Hub())
+	if err != nil || slices.ContainsFunc(folders, func(f string) bool { return strings.HasPrefix(f, "purge") }) {
+		t.Errorf("blobs are left: %v, %v", folders, err)
+	}
+}
+
 // runTheirStarts reads what .NET's client starts, and lets it read what ours does.
 func runTheirStarts(t *testing.T, c *Client) {
 	hub, mode := c.Hub().Name(), c.Hub().LeaseMode()
@@ -286,7 +330,7 @@ func runTheirStarts(t *testing.T, c *Client) {
 		t.Fatal(err)
 	}
 	var state struct {
-		OrchestrationInstance struct{ InstanceId, ExecutionId string } //nolint:revive // .NET's names
+		OrchestrationInstance struct{ InstanceId, ExecutionId string }
 		Name, Input           string
 		Tags                  map[string]string
 		Generation            int

@@ -27,6 +27,9 @@ type Query struct {
 	IncludeEntities bool
 	// Inputs and Outputs ask for these values, large ones included. Default to leaving them out.
 	Inputs, Outputs bool
+	// Readers is how many parts of the result [Client.Query] reads at a time. With more than one the instances come in no
+	// order, and a listing of many takes a fraction of the time. Defaults to 1.
+	Readers int
 	// PageSize is how many instances a page holds at most, up to 1,000. Defaults to 1,000.
 	PageSize int
 }
@@ -68,6 +71,9 @@ func (c *Client) QueryPage(ctx context.Context, q Query, token string) (*Page, e
 // Query iterates over a query's whole result and hides its pages. Memory use is that of one page. The iteration ends
 // with the first error.
 func (c *Client) Query(ctx context.Context, q Query) iter.Seq2[*Instance, error] {
+	if q.Readers > 1 {
+		return c.queryUnordered(ctx, q)
+	}
 	return func(yield func(*Instance, error) bool) {
 		for token, first := "", true; first || token != ""; first = false {
 			page, err := c.QueryPage(ctx, q, token)
@@ -85,9 +91,26 @@ func (c *Client) Query(ctx context.Context, q Query) iter.Seq2[*Instance, error]
 	}
 }
 
+func (c *Client) queryUnordered(ctx context.Context, q Query) iter.Seq2[*Instance, error] {
+	return func(yield func(*Instance, error) bool) {
+		for row, err := range c.hub.tables.AllUnordered(ctx, q.filter(), q.Readers) {
+			if err != nil {
+				yield(nil, c.fail("query", "", err))
+				return
+			}
+			if !yield(c.instance(row), nil) {
+				return
+			}
+		}
+	}
+}
+
+// countReaders is how many parts of the instances are counted at a time.
+const countReaders = 8
+
 // Count counts the instances that a query wants by their status, without reading inputs or outputs.
 func (c *Client) Count(ctx context.Context, q Query) (map[history.Status]int, error) {
-	counts, err := c.hub.tables.CountInstances(ctx, q.filter())
+	counts, err := c.hub.tables.CountInstances(ctx, q.filter(), max(q.Readers, countReaders))
 	if err != nil {
 		return nil, c.fail("count", "", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,6 +55,12 @@ func (c *Client) Start(ctx context.Context, req durable.StartRequest, options ..
 	if err != nil {
 		return StartResult{}, err
 	}
+	return s.begin(ctx)
+}
+
+// begin starts the instance, after the hub was created if need be.
+func (s *start) begin(ctx context.Context) (StartResult, error) {
+	c := s.c
 	if err := c.hub.Ensure(ctx); err != nil {
 		return StartResult{}, fmt.Errorf("start: %w", err)
 	}
@@ -88,19 +95,21 @@ type start struct {
 	event   *history.EventRaised
 	created time.Time
 	row     *tables.InstanceRow // as it will be written
+	fresh   bool                // the id was made up here, so nobody can have it
+	trusted bool                // the id is one that an instance has
 }
 
 // newStart checks everything that can be checked without asking storage.
 func (c *Client) newStart(req durable.StartRequest, options []StartOption) (*start, error) {
 	s := &start{c: c, req: req}
-	for _, option := range append(c.defaults[:len(c.defaults):len(c.defaults)], options...) {
+	for _, option := range slices.Concat(c.defaults, options) {
 		if err := option.applyStart(s); err != nil {
 			return nil, err
 		}
 	}
 	if s.req.InstanceID == "" {
-		s.req.InstanceID = c.hub.cfg.NewID()
-	} else if err := layout.ValidateInstanceID(s.req.InstanceID); err != nil {
+		s.req.InstanceID, s.fresh = c.hub.cfg.NewID(), true
+	} else if err := layout.ValidateInstanceID(s.req.InstanceID); err != nil && !s.trusted {
 		return nil, fmt.Errorf("start: hub %q: %w", c.hub.Name(), err)
 	}
 	return s, s.check()
@@ -133,7 +142,7 @@ func (s *start) fault(argument, reason string) error {
 // run follows the protocol of .NET's clients: read the row, put the message, write the row.
 func (s *start) run(ctx context.Context) (StartResult, error) {
 	for range startAttempts {
-		existing, err := s.read(ctx)
+		existing, err := s.existing(ctx)
 		if err != nil {
 			return StartResult{}, err
 		}
@@ -153,6 +162,15 @@ func (s *start) run(ctx context.Context) (StartResult, error) {
 		fmt.Errorf("other clients kept starting or changing the same instance, %d times in a row; try again, or use an id of its own", startAttempts))
 }
 
+// existing reads the row of an instance with the same id. An id made up here needs no look.
+func (s *start) existing(ctx context.Context) (*tables.InstanceRow, error) {
+	if s.fresh {
+		s.fresh = false
+		return nil, nil
+	}
+	return s.read(ctx)
+}
+
 func (s *start) read(ctx context.Context) (*tables.InstanceRow, error) {
 	row, err := s.c.hub.tables.GetInstance(ctx, s.req.InstanceID, tables.GetOptions{Raw: true})
 	if err != nil {
@@ -169,12 +187,7 @@ func (s *start) mayReplace(status history.Status) bool {
 	if s.req.Reuse == nil {
 		return status.IsTerminal() || status == tables.StatusUnknown
 	}
-	for _, reusable := range s.req.Reuse {
-		if status == reusable {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(s.req.Reuse, status)
 }
 
 // put puts the message and writes the row. It is not done when another client was faster; then the message is gone.

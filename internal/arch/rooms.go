@@ -35,7 +35,7 @@ func Rooms() map[string]Rules {
 		// The format on storage.
 		"leases":   {May: []string{"storage", "internal/layout", "internal/edm"}},
 		"queues":   {May: []string{"history", "payloads", "storage", "internal/layout"}},
-		"tables":   {May: []string{"history", "payloads", "storage", "internal/layout", "internal/edm"}},
+		"tables":   {May: []string{"history", "payloads", "storage", "internal/layout", "internal/edm", "internal/jsontext"}},
 		"payloads": {May: []string{"storage", "internal/layout"}},
 
 		// What authors type, and how it is run and tested; it knows no storage.

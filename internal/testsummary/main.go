@@ -121,7 +121,7 @@ func command(ctx context.Context, label, tally, want string, args []string, out 
 	res := result{Run: "command", Test: label, Outcome: passed}
 	switch {
 	case err != nil:
-		res.Outcome, res.Output = failed, fmt.Sprintf("%s%s\n%s: %v", stdout.String(), stderr.String(), strings.Join(args, " "), err)
+		res.Outcome, res.Output = failed, fmt.Sprintf("%s%s\n%v", stdout.String(), stderr.String(), err)
 	case want != "" && !slices.Contains(strings.Split(strings.ReplaceAll(stdout.String(), "\r\n", "\n"), "\n"), want):
 		res.Outcome, res.Output = failed, fmt.Sprintf("%s%s\nno line of the output is %s", stdout.String(), stderr.String(), want)
 	}

@@ -336,20 +336,20 @@ func readRange(r *rest.Request, size int64) (from, to int64, ranged bool, err er
 	if !strings.HasPrefix(text, "bytes=") || !ok {
 		return 0, size, false, nil
 	}
-	from, err = strconv.ParseInt(first, 10, 64)
-	if err != nil || from < 0 {
+	from, ok = parseOffset(first)
+	if !ok {
 		return 0, size, false, nil
 	}
 	to = size
 	if last != "" {
-		end, err := strconv.ParseInt(last, 10, 64)
-		if err != nil {
+		end, ok := parseOffset(last)
+		if !ok {
 			return 0, size, false, nil
 		}
 		if end < from {
 			return 0, size, false, rest.InvalidHeader("x-ms-range", text)
 		}
-		to = min(size, end+1)
+		to = min(size-1, end) + 1
 	}
 	if from >= size {
 		e := *errInvalidRange
@@ -357,6 +357,11 @@ func readRange(r *rest.Request, size int64) (from, to int64, ranged bool, err er
 		return 0, size, false, &e
 	}
 	return from, to, true, nil
+}
+
+func parseOffset(text string) (int64, bool) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, err == nil && n >= 0
 }
 
 func (s *Store) getBlobMetadata(r *rest.Request, containerName, name string) (*rest.Response, error) {

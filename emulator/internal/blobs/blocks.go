@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/xml"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-taskhub/taskhub/emulator/internal/rest"
@@ -38,6 +39,11 @@ func readBlockID(r *rest.Request) (string, error) {
 	return id, nil
 }
 
+// decodedLen is the length of a block id; all ids of a blob have the same.
+func decodedLen(id string) int {
+	return base64.StdEncoding.DecodedLen(len(id)) - strings.Count(id, "=")
+}
+
 func (s *Store) putBlock(r *rest.Request, containerName, name string) (*rest.Response, error) {
 	id, err := readBlockID(r)
 	if err != nil {
@@ -67,7 +73,7 @@ func (s *Store) putBlock(r *rest.Request, containerName, name string) (*rest.Res
 		}
 		staged := old.freshBlocks(now)
 		for other := range staged {
-			if len(other) != len(id) {
+			if decodedLen(other) != decodedLen(id) {
 				return errInvalidBlock
 			}
 			break

@@ -74,7 +74,7 @@ func (c conditions) checkAbsent() error {
 }
 
 func matchesETag(header, etag string) bool {
-	for _, one := range strings.Split(header, ",") {
+	for one := range strings.SplitSeq(header, ",") {
 		one = strings.TrimSpace(one)
 		if one == "*" || one == etag || `"`+one+`"` == etag {
 			return true

@@ -20,7 +20,7 @@ func readInclude(r *rest.Request, known ...string) (map[string]bool, error) {
 	if r.Keyword("include") == "" {
 		return out, nil
 	}
-	for _, one := range strings.Split(r.Keyword("include"), ",") {
+	for one := range strings.SplitSeq(r.Keyword("include"), ",") {
 		ok := false
 		for _, k := range known {
 			ok = ok || one == k
@@ -110,7 +110,8 @@ func (s *Store) listBlobs(r *rest.Request, containerName string) (*rest.Response
 	if err != nil {
 		return nil, err
 	}
-	b := append(l.body, "</Blobs>"...)
+	b := l.body
+	b = append(b, "</Blobs>"...)
 	b = rest.AppendXMLElement(b, "NextMarker", writeMarker(l.next))
 	b = append(b, "</EnumerationResults>"...)
 	return rest.XML(200, b), nil

@@ -25,7 +25,7 @@ func (j *Journal) compactInBackground() {
 		defer j.compactions.Done()
 		defer j.compacting.Store(false)
 		if err := j.Compact(); err != nil && j.Err() == nil {
-			j.config.Logger.Warn("the storage directory could not be compacted; it grows until that succeeds", "error", err)
+			j.config.Logger.Warn("the storage directory could not be compacted; it grows until that succeeds", keyError, err)
 			j.grown.Store(0) // try again once as much has gathered
 		}
 	}()

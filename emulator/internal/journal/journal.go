@@ -87,6 +87,14 @@ func (e *DiskError) Unwrap() error { return e.Err }
 
 var errClosed = errors.New("the journal is closed")
 
+// Attribute keys of log records.
+const (
+	keyError  = "error"
+	keyFile   = "file"
+	keyOffset = "offset"
+	keyBytes  = "bytes"
+)
+
 // closeMark is a record of its own: the directory was closed properly.
 const closeMark = 0xFF
 
@@ -180,7 +188,7 @@ const maxSpare = 4 << 20
 func (j *Journal) fail(err error) error {
 	failed := &DiskError{j.config.Dir, err}
 	if j.failure.CompareAndSwap(nil, failed) {
-		j.config.Logger.Error("the storage journal failed", "error", failed)
+		j.config.Logger.Error("the storage journal failed", keyError, failed)
 	}
 	return j.failure.Load()
 }

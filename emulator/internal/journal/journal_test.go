@@ -117,8 +117,8 @@ func TestCutAnywhere(t *testing.T) {
 	dir := t.TempDir()
 	j, s := open(t, dir, 1<<30)
 	var ends []int64
-	for i := range 8 {
-		if err := s.put(j, fmt.Sprintf("record %d %s", i, strings.Repeat("x", i*7))); err != nil {
+	for i := range 5 {
+		if err := s.put(j, fmt.Sprintf("record %d %s", i, strings.Repeat("x", i*3))); err != nil {
 			t.Fatal(err)
 		}
 		ends = append(ends, j.file.size)
@@ -130,7 +130,7 @@ func TestCutAnywhere(t *testing.T) {
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for cut := range len(whole) {
+	for cut := range whole {
 		other := t.TempDir()
 		write(t, other, journalName(1), whole[:cut])
 		j, s := open(t, other, 1<<30)
@@ -143,11 +143,11 @@ func TestCutAnywhere(t *testing.T) {
 		if len(s.texts) != want {
 			t.Fatalf("cut at %d: %d records, want %d", cut, len(s.texts), want)
 		}
-		if err := s.put(j, "after"); err != nil {
-			t.Fatalf("cut at %d: %v", cut, err)
+		if cut%5 > 0 {
+			continue
 		}
-		if err := j.Close(); err != nil {
-			t.Fatal(err)
+		if err := errors.Join(s.put(j, "after"), j.Close()); err != nil {
+			t.Fatalf("cut at %d: %v", cut, err)
 		}
 		_, again := open(t, other, 1<<30)
 		if len(again.texts) != want+1 || !again.texts["after"] {

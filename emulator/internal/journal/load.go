@@ -193,13 +193,13 @@ func (j *Journal) checkTorn(r *reader, last bool) error {
 		return damaged
 	}
 	j.config.Logger.Warn("dropped the unfinished end of the storage journal, which was never acknowledged",
-		"file", r.name, "offset", r.offset, "bytes", r.size-r.offset)
+		keyFile, r.name, keyOffset, r.offset, keyBytes, r.size-r.offset)
 	return nil
 }
 
 // resume opens a journal that was read for appending behind its last frame.
 func (j *Journal) resume(r *reader) error {
-	f, err := os.OpenFile(j.path(r.name), os.O_RDWR, 0o640)
+	f, err := os.OpenFile(j.path(r.name), os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}

@@ -83,7 +83,7 @@ type segment struct {
 }
 
 func createSegment(path, name string, kind uint32, number uint64) (*segment, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o640)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, err
 	}

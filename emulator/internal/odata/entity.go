@@ -43,8 +43,9 @@ var ErrEntityTooLarge = &rest.Error{Status: 400, Code: "EntityTooLarge",
 var errPropertyTooLarge = &rest.Error{Status: 400, Code: "PropertyValueTooLarge",
 	Message: "The property value exceeds the maximum allowed size (64KB). If the property value is a string, it is UTF-16 encoded and the maximum number of characters should be 32K or less."}
 
-// ParseEntity reads the JSON body of an insert, merge or replace.
-func ParseEntity(body []byte) (*Entity, error) {
+// ParseEntity reads the JSON body of an insert, merge or replace. The texts of
+// the result are parts of the body.
+func ParseEntity(body string) (*Entity, error) {
 	members, err := readMembers(body)
 	if err != nil {
 		return nil, invalidInput("One of the request inputs is not valid: %s.", err)
@@ -53,17 +54,14 @@ func ParseEntity(body []byte) (*Entity, error) {
 	if err != nil {
 		return nil, err
 	}
+	if name, found := duplicate(members); found {
+		return nil, rest.Errorf(400, "DuplicatePropertiesSpecified", "A property is specified more than one time: '%s'.", name)
+	}
 	e := &Entity{Properties: make([]Property, 0, len(members))}
-	seen := make(map[string]bool, len(members))
 	for _, m := range members {
 		if isMetadata(m.name) {
 			continue
 		}
-		if seen[m.name] {
-			return nil, rest.Errorf(400, "DuplicatePropertiesSpecified",
-				"A property is specified more than one time: '%s'.", m.name)
-		}
-		seen[m.name] = true
 		if err := e.add(m, types); err != nil {
 			return nil, err
 		}
@@ -74,14 +72,54 @@ func ParseEntity(body []byte) (*Entity, error) {
 	return e, nil
 }
 
+// duplicate finds a name that occurs twice. Few members are compared with
+// each other, which costs less than a map.
+func duplicate(members []member) (string, bool) {
+	if len(members) <= 24 {
+		for i := range members {
+			for j := range i {
+				if members[i].name == members[j].name {
+					return members[i].name, true
+				}
+			}
+		}
+		return "", false
+	}
+	seen := make(map[string]bool, len(members))
+	for _, m := range members {
+		if seen[m.name] {
+			return m.name, true
+		}
+		seen[m.name] = true
+	}
+	return "", false
+}
+
 // isMetadata reports a member that speaks about the entity or a property.
 func isMetadata(name string) bool {
-	return strings.HasPrefix(name, "odata.") || strings.HasPrefix(name, "@odata.") || strings.Contains(name, "@odata.")
+	return strings.HasPrefix(name, "odata.") || strings.Contains(name, "@odata.")
+}
+
+// annotations are the types that a body gives to properties.
+type annotations []annotation
+
+type annotation struct {
+	name string
+	t    Type
+}
+
+func (a annotations) find(name string) (Type, bool) {
+	for i := range a {
+		if a[i].name == name {
+			return a[i].t, true
+		}
+	}
+	return 0, false
 }
 
 // readAnnotations collects the types that "Name@odata.type" members give.
-func readAnnotations(members []member) (map[string]Type, error) {
-	var types map[string]Type
+func readAnnotations(members []member) (annotations, error) {
+	var types annotations
 	for _, m := range members {
 		name, ok := strings.CutSuffix(m.name, "@odata.type")
 		if !ok || name == "" {
@@ -91,15 +129,12 @@ func readAnnotations(members []member) (map[string]Type, error) {
 		if m.kind != jsonString || !known {
 			return nil, rest.Errorf(400, "InvalidValueType", "The value specified is invalid: '%s' is no type of property '%s'.", m.text, name)
 		}
-		if types == nil {
-			types = make(map[string]Type)
-		}
-		types[name] = t
+		types = append(types, annotation{name, t})
 	}
 	return types, nil
 }
 
-func (e *Entity) add(m member, types map[string]Type) error {
+func (e *Entity) add(m member, types annotations) error {
 	switch m.name {
 	case "Timestamp":
 		return nil
@@ -126,7 +161,7 @@ func (e *Entity) add(m member, types map[string]Type) error {
 	if m.kind == jsonNull {
 		return nil
 	}
-	t, annotated := types[m.name]
+	t, annotated := types.find(m.name)
 	v, ok := m.convert(t, annotated)
 	if !ok {
 		if annotated {

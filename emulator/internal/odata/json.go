@@ -3,6 +3,7 @@ package odata
 import (
 	"errors"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -36,8 +37,11 @@ const (
 
 // jsonReader reads one object of scalar members. Nested values are skipped
 // and marked; they are no error where the caller ignores the member.
+//
+// It reads text, not bytes, so that names and values without escape sequences
+// are parts of the body and cost nothing.
 type jsonReader struct {
-	b  []byte
+	b  string
 	at int
 }
 
@@ -64,11 +68,11 @@ func (r *jsonReader) take(c byte) bool {
 }
 
 // readMembers reads a whole body.
-func readMembers(b []byte) ([]member, error) {
-	if len(b) >= 3 && string(b[:3]) == "\uFEFF" {
-		b = b[3:]
+func readMembers(body string) ([]member, error) {
+	if !utf8.ValidString(body) {
+		return nil, ErrSyntax
 	}
-	r := jsonReader{b: b}
+	r := jsonReader{b: strings.TrimPrefix(body, "\uFEFF")}
 	out, err := r.object()
 	if err != nil {
 		return nil, err
@@ -136,7 +140,7 @@ func (r *jsonReader) value() (member, error) {
 }
 
 func (r *jsonReader) word(w string) error {
-	if len(r.b)-r.at < len(w) || string(r.b[r.at:r.at+len(w)]) != w {
+	if len(r.b)-r.at < len(w) || r.b[r.at:r.at+len(w)] != w {
 		return ErrSyntax
 	}
 	r.at += len(w)
@@ -177,7 +181,7 @@ func (r *jsonReader) number() (string, error) {
 			return "", ErrSyntax
 		}
 	}
-	return string(r.b[start:r.at]), nil
+	return r.b[start:r.at], nil
 }
 
 // skip passes over a nested value.
@@ -232,10 +236,7 @@ func (r *jsonReader) string() (string, error) {
 		case c == '"':
 			text := r.b[start:r.at]
 			r.at++
-			if !utf8.Valid(text) {
-				return "", ErrSyntax
-			}
-			return string(text), nil
+			return text, nil
 		case c == '\\':
 			return r.escaped(start)
 		case c < 0x20:
@@ -254,9 +255,6 @@ func (r *jsonReader) escaped(start int) (string, error) {
 		r.at++
 		switch {
 		case c == '"':
-			if !utf8.Valid(out) {
-				return "", ErrSyntax
-			}
 			return string(out), nil
 		case c < 0x20:
 			return "", ErrSyntax
@@ -321,7 +319,7 @@ func (r *jsonReader) hex4() (rune, bool) {
 	if r.at+4 > len(r.b) {
 		return 0, false
 	}
-	n, err := strconv.ParseUint(string(r.b[r.at:r.at+4]), 16, 16)
+	n, err := strconv.ParseUint(r.b[r.at:r.at+4], 16, 16)
 	if err != nil {
 		return 0, false
 	}
@@ -334,7 +332,7 @@ func AppendString(b []byte, s string) []byte {
 	const digits = "0123456789abcdef"
 	b = append(b, '"')
 	start := 0
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		c := s[i]
 		if c >= 0x20 && c != '"' && c != '\\' {
 			continue

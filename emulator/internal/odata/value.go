@@ -40,6 +40,9 @@ func (t Type) String() string { return typeNames[t] }
 // Valid reports whether t is a known type.
 func (t Type) Valid() bool { return t < numTypes }
 
+// Textual reports whether values of the type are in Value.Text.
+func (t Type) Textual() bool { return t == String || t == GUID || t == Binary }
+
 // ParseType reads an EDM name.
 func ParseType(name string) (Type, bool) {
 	for t, n := range typeNames {
@@ -59,7 +62,7 @@ type Value struct {
 	Num  int64
 }
 
-// Values of the types.
+// StringValue is an Edm.String.
 func StringValue(s string) Value { return Value{Type: String, Text: s} }
 
 // TicksValue is an Edm.DateTime.

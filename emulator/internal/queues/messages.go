@@ -39,11 +39,11 @@ func (s *Store) put(r *rest.Request, name string) (*rest.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &message{inserted: rest.TicksOf(r.Now)}
-	if m.expires, err = expiry(r, hidden); err != nil {
+	ttl, err := timeToLive(r, hidden)
+	if err != nil {
 		return nil, err
 	}
-	m.visible = m.inserted.Add(seconds(hidden))
+	m := &message{}
 	var present bool
 	if m.body, present, err = text(r); err != nil {
 		return nil, err
@@ -53,28 +53,29 @@ func (s *Store) put(r *rest.Request, name string) (*rest.Response, error) {
 	if m.id, err = s.env.IDs.Random(); err != nil {
 		return nil, err
 	}
+	var put view // before anybody receives it
 	err = s.with(r, name, func(q *queue) error {
-		q.expire(m.inserted)
+		m.inserted = q.now(s.env.Clock)
+		m.visible, m.expires = m.inserted.Add(seconds(hidden)), expiry(m.inserted, ttl)
 		m.seq, m.receipt = q.next, q.receipts
 		q.add(m)
+		put = m.view()
 		q.lsn = s.logMessage(r.Account, name, m)
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return rest.XML(201, listMessages([]view{m.view()}, putForm)), nil
+	return rest.XML(201, listMessages([]view{put}, putForm)), nil
 }
 
-// expiry reads messagettl: seconds, or -1 for a message that stays for ever.
-func expiry(r *rest.Request, hidden int64) (rest.Ticks, error) {
+// timeToLive reads messagettl: seconds, or -1 for a message that stays for
+// ever.
+func timeToLive(r *rest.Request, hidden int64) (int64, error) {
 	ttl, err := r.IntParam("messagettl", defaultTTL, -1, 1<<40)
-	if err != nil {
-		return 0, err
-	}
 	switch {
-	case ttl == -1:
-		return never, nil
+	case err != nil || ttl == -1:
+		return ttl, err
 	case ttl == 0:
 		return 0, rest.InvalidParameter("messagettl", r.Param("messagettl")).
 			With("Reason", "Value must be greater than or equal to 1, or -1 to indicate an infinite TTL.")
@@ -82,10 +83,17 @@ func expiry(r *rest.Request, hidden int64) (rest.Ticks, error) {
 		return 0, rest.InvalidParameter("visibilitytimeout", r.Param("visibilitytimeout")).
 			With("Reason", "messagettl must be greater than visibilitytimeout.")
 	}
-	if ttl > int64(never.Sub(0)/time.Second)/10 {
-		return never, nil
+	return ttl, nil
+}
+
+// longest is a time to live that ends after the year 9999 whenever it begins.
+const longest = 10_000 * 366 * 24 * 60 * 60
+
+func expiry(inserted rest.Ticks, ttl int64) rest.Ticks {
+	if ttl == -1 || ttl > longest {
+		return never
 	}
-	return min(rest.TicksOf(r.Now).Add(seconds(ttl)), never), nil
+	return min(inserted+rest.Ticks(ttl)*rest.TicksPerSecond, never)
 }
 
 func (s *Store) get(r *rest.Request, name string) (*rest.Response, error) {
@@ -97,10 +105,9 @@ func (s *Store) get(r *rest.Request, name string) (*rest.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := rest.TicksOf(r.Now)
 	var views []view
 	err = s.with(r, name, func(q *queue) error {
-		q.expire(now)
+		now := q.now(s.env.Clock)
 		found := q.visible(now, int(n))
 		views = make([]view, len(found))
 		for i, m := range found {
@@ -122,11 +129,9 @@ func (s *Store) peek(r *rest.Request, name string) (*rest.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := rest.TicksOf(r.Now)
 	var views []view
 	err = s.with(r, name, func(q *queue) error {
-		q.expire(now)
-		for _, m := range q.visible(now, int(n)) {
+		for _, m := range q.visible(q.now(s.env.Clock), int(n)) {
 			views = append(views, m.view())
 		}
 		return nil
@@ -162,9 +167,8 @@ func (s *Store) update(r *rest.Request, name, id string) (*rest.Response, error)
 		return nil, err
 	}
 	p := rest.NewResponse(204)
-	now := rest.TicksOf(r.Now)
 	err = s.with(r, name, func(q *queue) error {
-		q.expire(now)
+		now := q.now(s.env.Clock)
 		m, err := q.claim(id, receipt)
 		if err != nil {
 			return err
@@ -194,7 +198,7 @@ func (s *Store) deleteMessage(r *rest.Request, name, id string) (*rest.Response,
 		return nil, err
 	}
 	err = s.with(r, name, func(q *queue) error {
-		q.expire(rest.TicksOf(r.Now))
+		q.now(s.env.Clock)
 		m, err := q.claim(id, receipt)
 		if err != nil {
 			return err

@@ -29,7 +29,18 @@ type queue struct {
 	byVisible, byExpiry *ordered.Map[place, *message]
 	// next numbers messages, and receipts number pop receipts.
 	next, receipts uint64
-	lsn            journal.LSN
+	// latest is the latest time the queue has seen: for it, time never goes
+	// back, whatever the clock or the order of waiting requests does.
+	latest rest.Ticks
+	lsn    journal.LSN
+}
+
+// now is the time for the operation that holds the lock. Messages whose time
+// is over are gone.
+func (q *queue) now(clock *rest.Clock) rest.Ticks {
+	q.latest = max(q.latest, rest.TicksOf(clock.Now()))
+	q.expire(q.latest)
+	return q.latest
 }
 
 // place orders messages by a time, then by age.

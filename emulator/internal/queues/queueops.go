@@ -66,7 +66,7 @@ func (s *Store) delete(r *rest.Request, name string) (*rest.Response, error) {
 func (s *Store) getMetadata(r *rest.Request, name string) (*rest.Response, error) {
 	p := rest.NewResponse(200)
 	err := s.with(r, name, func(q *queue) error {
-		q.expire(rest.TicksOf(r.Now))
+		q.now(s.env.Clock)
 		p.SetMetadata(q.metadata)
 		p.Set("X-Ms-Approximate-Messages-Count", strconv.Itoa(len(q.messages)))
 		return nil

@@ -122,7 +122,7 @@ func (s *Store) Apply(r *codec.Reader) error {
 	kind, accountName := r.Byte(), r.String()
 	a, ok := s.accounts[accountName]
 	if !ok {
-		if r.Err() == codec.ErrCorrupt && accountName == "" {
+		if accountName == "" {
 			return codec.ErrCorrupt
 		}
 		return fmt.Errorf("it holds data of account %q, which is not configured", accountName)
@@ -235,7 +235,7 @@ func (s *Store) snapshotQueue(accountName string, q *queue, emit func([]byte) er
 		q.mu.Unlock()
 		return nil
 	}
-	q.expire(rest.TicksOf(s.env.Clock.Now()))
+	q.now(s.env.Clock)
 	head := encodeQueue(accountName, q).B
 	copies := make([]message, 0, len(q.messages))
 	for _, m := range q.messages {

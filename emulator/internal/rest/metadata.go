@@ -47,7 +47,7 @@ func (r *Request) ReadMetadata() (Metadata, error) {
 }
 
 func validMetaName(name string) bool {
-	for i := 0; i < len(name); i++ {
+	for i := range len(name) {
 		c := name[i]
 		letter := c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c >= 0x80
 		if !letter && (i == 0 || c < '0' || c > '9') {
@@ -58,7 +58,7 @@ func validMetaName(name string) bool {
 }
 
 func validMetaValue(value string) bool {
-	for i := 0; i < len(value); i++ {
+	for i := range len(value) {
 		if value[i] < 0x20 && value[i] != '\t' || value[i] == 0x7F {
 			return false
 		}

@@ -4,7 +4,7 @@ package rest
 // lower-case letters, digits and single hyphens, beginning and ending with a
 // letter or digit.
 func CheckDNSName(name string) error {
-	for i := 0; i < len(name); i++ {
+	for i := range len(name) {
 		c := name[i]
 		alnum := 'a' <= c && c <= 'z' || '0' <= c && c <= '9'
 		hyphen := c == '-' && i > 0 && i < len(name)-1 && name[i-1] != '-'

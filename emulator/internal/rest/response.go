@@ -3,6 +3,7 @@ package rest
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -84,12 +85,9 @@ func bodyAllowed(status int) bool {
 	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
 }
 
-// WriteTo sends the answer through an http.ResponseWriter.
+// Send sends the answer through an http.ResponseWriter.
 func (p *Response) Send(w http.ResponseWriter) error {
-	header := w.Header()
-	for name, values := range p.Header {
-		header[name] = values
-	}
+	maps.Copy(w.Header(), p.Header)
 	w.WriteHeader(p.Status)
 	for _, piece := range p.Body {
 		if _, err := w.Write(piece); err != nil {

@@ -6,20 +6,21 @@ import "time"
 // services count time; ETags and entity time stamps are made of them.
 type Ticks int64
 
+// TicksPerSecond and the ticks of the Unix epoch tie ticks to time.Time.
 const (
-	ticksPerSecond = 10_000_000
+	TicksPerSecond = 10_000_000
 	// unixEpochSeconds is 1970-01-01 counted from 0001-01-01.
 	unixEpochSeconds = 62_135_596_800
 )
 
 // TicksOf converts a time, cutting off what is finer than a tick.
 func TicksOf(t time.Time) Ticks {
-	return Ticks((t.Unix()+unixEpochSeconds)*ticksPerSecond + int64(t.Nanosecond())/100)
+	return Ticks((t.Unix()+unixEpochSeconds)*TicksPerSecond + int64(t.Nanosecond())/100)
 }
 
 // Time converts ticks to a time in UTC.
 func (t Ticks) Time() time.Time {
-	return time.Unix(int64(t)/ticksPerSecond-unixEpochSeconds, int64(t)%ticksPerSecond*100).UTC()
+	return time.Unix(int64(t)/TicksPerSecond-unixEpochSeconds, int64(t)%TicksPerSecond*100).UTC()
 }
 
 // Add moves a tick count by a duration.

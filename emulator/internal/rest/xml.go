@@ -97,6 +97,9 @@ func ValidXMLText[T string | []byte](text T) bool {
 // DecodeXML reads one XML document into v. Anything that is not well formed,
 // or that has a document type, is InvalidXmlDocument.
 func DecodeXML(body []byte, v any) error {
+	if !validReferences(body) {
+		return ErrInvalidXML
+	}
 	d := xml.NewDecoder(bytes.NewReader(body))
 	d.CharsetReader = func(string, io.Reader) (io.Reader, error) {
 		return nil, errors.New("only UTF-8 is understood")
@@ -124,6 +127,28 @@ func DecodeXML(body []byte, v any) error {
 		case xml.Comment, xml.ProcInst:
 		default:
 			return ErrInvalidXML
+		}
+	}
+}
+
+// validReferences refuses references to half a surrogate pair, which the XML
+// reader would turn into U+FFFD. Inside CDATA they would be text.
+func validReferences(body []byte) bool {
+	if bytes.Contains(body, []byte("<![CDATA[")) {
+		return true
+	}
+	for {
+		i := bytes.Index(body, []byte("&#"))
+		if i < 0 {
+			return true
+		}
+		body = body[i+2:]
+		digits, base := body[:max(bytes.IndexByte(body[:min(len(body), 12)], ';'), 0)], 10
+		if hex, ok := bytes.CutPrefix(digits, []byte("x")); ok {
+			digits, base = hex, 16
+		}
+		if n, err := strconv.ParseUint(string(digits), base, 32); err == nil && 0xD800 <= n && n <= 0xDFFF {
+			return false
 		}
 	}
 }

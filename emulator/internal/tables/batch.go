@@ -24,7 +24,7 @@ func (s *Store) batch(r *rest.Request) (*rest.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	parts, err := parseBatch(r.Header.Get("Content-Type"), body)
+	parts, err := parseBatch(r.Header.Get("Content-Type"), string(body))
 	if err != nil {
 		return nil, err
 	}
@@ -51,18 +51,10 @@ func (s *Store) batch(r *rest.Request) (*rest.Response, error) {
 		return nil, err
 	}
 	w := writer{base: r.Base(), account: r.Account, table: name}
-	answers := make([]*rest.Response, len(changes))
-	for i := range changes {
+	return batchResponse(r, len(changes), true, func(b []byte, i int) []byte {
 		w.level = changes[i].level
-		answers[i] = changes[i].answer(w, fresh[i])
-		if answers[i].Status == http.StatusNoContent {
-			answers[i].Set("Preference-Applied", "return-no-content")
-		}
-		if id := changes[i].contentID; id != "" {
-			answers[i].Set("Content-Id", id)
-		}
-	}
-	return batchResponse(r, answers, true), nil
+		return changes[i].appendAnswer(b, w, fresh[i])
+	}), nil
 }
 
 // indexedError says which operation of a batch was refused.
@@ -137,11 +129,14 @@ func readChange(r *rest.Request, p *part) (*change, error) {
 // partTarget finds what an inner request addresses; its URL may be absolute
 // or begin at the account or the table.
 func partTarget(r *rest.Request, p *part) (target, error) {
-	u, err := url.Parse(p.target)
+	path, _, _ := strings.Cut(p.target, "?")
+	if _, rest0, absolute := strings.Cut(path, "://"); absolute && !strings.HasPrefix(path, "/") {
+		_, path, _ = strings.Cut(rest0, "/")
+	}
+	path, err := url.PathUnescape(strings.TrimPrefix(path, "/"))
 	if err != nil {
 		return target{}, rest.ErrInvalidURI
 	}
-	path := strings.TrimPrefix(u.Path, "/")
 	if r.PathStyle() {
 		path = strings.TrimPrefix(path, r.Account+"/")
 	}
@@ -158,7 +153,7 @@ func (s *Store) transact(r *rest.Request, changes []change) (fresh []*entity, na
 		name = t.name
 		for i := range changes {
 			old, _ := p.rows.Get(changes[i].rowKey)
-			e, err := changes[i].apply(old, s.env.Clock.Stamp())
+			e, err := changes[i].apply(old, p.key, s.env.Clock.Stamp())
 			if err != nil {
 				return &indexedError{i, err}
 			}
@@ -187,7 +182,10 @@ func (s *Store) batchQuery(r *rest.Request, p part) (*rest.Response, error) {
 	inner := *r
 	httpRequest := *r.HTTP
 	httpRequest.Method = p.method
-	inner.HTTP, inner.Header = &httpRequest, p.header
+	inner.HTTP, inner.Header = &httpRequest, make(http.Header, len(p.header))
+	for _, f := range p.header {
+		inner.Header.Set(f.name, f.value)
+	}
 	if u, err := url.Parse(p.target); err == nil {
 		inner.Query = u.Query()
 	}
@@ -210,7 +208,7 @@ func (s *Store) batchQuery(r *rest.Request, p part) (*rest.Response, error) {
 	if err != nil {
 		answer = indexed(0, err).Response(r)
 	}
-	return batchResponse(r, []*rest.Response{answer}, false), nil
+	return batchResponse(r, 1, false, func(b []byte, _ int) []byte { return appendAnswer(b, answer) }), nil
 }
 
 func readAllowed(r *rest.Request, tableName string) error {
@@ -246,25 +244,25 @@ func batchError(r *rest.Request, parts []part, err error) *rest.Response {
 	if index < len(parts) && parts[index].contentID != "" {
 		answer.Set("Content-Id", parts[index].contentID)
 	}
-	return batchResponse(r, []*rest.Response{answer}, true)
+	return batchResponse(r, 1, true, func(b []byte, _ int) []byte { return appendAnswer(b, answer) })
 }
 
-// batchResponse wraps the answers of the operations.
-func batchResponse(r *rest.Request, answers []*rest.Response, changeset bool) *rest.Response {
+// batchResponse wraps the answers of n operations.
+func batchResponse(r *rest.Request, n int, changeset bool, appendOne func(b []byte, i int) []byte) *rest.Response {
 	outer, inner := "batchresponse_"+r.ID, "changesetresponse_"+r.ID
-	b := make([]byte, 0, 512*len(answers)+256)
+	b := make([]byte, 0, 512*n+512)
 	b = append(append(append(b, "--"...), outer...), "\r\n"...)
 	boundary := outer
 	if changeset {
 		b = append(append(append(b, "Content-Type: multipart/mixed; boundary="...), inner...), "\r\n\r\n"...)
 		boundary = inner
 	}
-	for i, p := range answers {
+	for i := range n {
 		if changeset || i > 0 {
 			b = append(append(append(b, "--"...), boundary...), "\r\n"...)
 		}
 		b = append(b, "Content-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"...)
-		b = appendAnswer(b, p)
+		b = appendOne(b, i)
 	}
 	if changeset {
 		b = append(append(append(b, "--"...), inner...), "--\r\n"...)
@@ -299,4 +297,42 @@ func appendAnswer(b []byte, p *rest.Response) []byte {
 	return append(b, "\r\n"...)
 }
 
-var _ odata.Row = (*entity)(nil)
+// appendAnswer writes the inner answer of a change that succeeded.
+func (c *change) appendAnswer(b []byte, w writer, e *entity) []byte {
+	created := c.kind == insert && !c.noContent
+	if created {
+		b = append(b, "HTTP/1.1 201 Created\r\n"...)
+	} else {
+		b = append(b, "HTTP/1.1 204 No Content\r\n"...)
+	}
+	line := func(name, value string) {
+		b = append(append(append(append(b, name...), ": "...), value...), "\r\n"...)
+	}
+	if c.contentID != "" {
+		line("Content-ID", c.contentID)
+	}
+	b = append(b, "X-Content-Type-Options: nosniff\r\nCache-Control: no-cache\r\n"...)
+	switch {
+	case !created:
+		line("Preference-Applied", "return-no-content")
+	case c.echo:
+		line("Preference-Applied", "return-content")
+	}
+	line("DataServiceVersion", "3.0;")
+	if created {
+		line("Content-Type", c.level.ContentType())
+	}
+	if c.kind == insert {
+		location := w.base + "/" + entityPath(w.table, e.partitionKey, e.rowKey)
+		line("Location", location)
+		line("DataServiceId", location)
+	}
+	if e != nil {
+		line("ETag", odata.ETag(e.stamp))
+	}
+	b = append(b, "\r\n"...)
+	if created {
+		b = w.append(b, e, func(b []byte) []byte { return appendMember(b, "odata.metadata", w.metadata("/@Element")) })
+	}
+	return append(b, "\r\n"...)
+}

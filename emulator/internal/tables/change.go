@@ -1,8 +1,8 @@
 package tables
 
 import (
-	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/go-taskhub/taskhub/emulator/internal/odata"
@@ -22,8 +22,11 @@ type change struct {
 	contentID       string
 }
 
+// getter finds a header: that of a request, or of a part of a batch.
+type getter interface{ Get(name string) string }
+
 // read fills a change from the headers and the body of its request.
-func (c *change) read(header http.Header, body []byte) error {
+func (c *change) read(header getter, body string) error {
 	c.match = header.Get("If-Match")
 	c.noContent, c.echo = preferNoContent(header.Get("Prefer"))
 	level, err := parseLevel(header.Get("Accept"))
@@ -87,7 +90,8 @@ func (c *change) matches(old *entity) bool {
 }
 
 // apply works out the entity that a change leaves behind; nil means none.
-func (c *change) apply(old *entity, stamp rest.Ticks) (*entity, error) {
+// partitionKey is the key as the partition has it.
+func (c *change) apply(old *entity, partitionKey string, stamp rest.Ticks) (*entity, error) {
 	if c.kind == insert && old != nil {
 		return nil, errEntityExists
 	}
@@ -100,28 +104,32 @@ func (c *change) apply(old *entity, stamp rest.Ticks) (*entity, error) {
 	if c.kind == remove {
 		return nil, nil
 	}
-	fresh := &entity{partitionKey: c.partitionKey, rowKey: c.rowKey, stamp: stamp, properties: c.properties}
+	properties := c.properties
 	if old != nil && (c.kind == merge || c.kind == insertOrMerge) {
-		fresh.properties = mergeProperties(old.properties, c.properties)
-		if len(fresh.properties) > odata.MaxProperties {
+		properties = mergeProperties(old.properties(), c.properties)
+		if len(properties) > odata.MaxProperties {
 			return nil, odata.ErrTooManyProperties
 		}
-		if err := odata.CheckSize(c.partitionKey, c.rowKey, fresh.properties); err != nil {
+		if err := odata.CheckSize(c.partitionKey, c.rowKey, properties); err != nil {
 			return nil, err
 		}
+	}
+	// The texts of a change are parts of its request, which must not live as
+	// long as the entity.
+	fresh := &entity{stamp: stamp, packed: pack(properties)}
+	if old != nil {
+		fresh.partitionKey, fresh.rowKey = old.partitionKey, old.rowKey
+	} else {
+		fresh.partitionKey, fresh.rowKey = partitionKey, strings.Clone(c.rowKey)
 	}
 	return fresh, nil
 }
 
 func mergeProperties(old, changes []odata.Property) []odata.Property {
-	out := make([]odata.Property, len(old), len(old)+len(changes))
-	copy(out, old)
-	places := make(map[string]int, len(old))
-	for i := range old {
-		places[old[i].Name] = i
-	}
+	out := slices.Grow(old, len(changes))
 	for _, p := range changes {
-		if i, ok := places[p.Name]; ok {
+		i := slices.IndexFunc(out[:len(old)], func(q odata.Property) bool { return q.Name == p.Name })
+		if i >= 0 {
 			out[i] = p
 		} else {
 			out = append(out, p)
@@ -141,7 +149,7 @@ func (s *Store) write(r *rest.Request, c *change) (*rest.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.read(r.Header, body); err != nil {
+	if err := c.read(r.Header, string(body)); err != nil {
 		return nil, err
 	}
 	if err := allowed(r, c); err != nil {
@@ -153,7 +161,7 @@ func (s *Store) write(r *rest.Request, c *change) (*rest.Response, error) {
 		name = t.name
 		old, _ := p.rows.Get(c.rowKey)
 		var err error
-		if fresh, err = c.apply(old, s.env.Clock.Stamp()); err != nil {
+		if fresh, err = c.apply(old, p.key, s.env.Clock.Stamp()); err != nil {
 			return err
 		}
 		p.set(c.rowKey, fresh)
@@ -170,7 +178,7 @@ func (p *partition) set(rowKey string, e *entity) {
 	if e == nil {
 		p.rows.Delete(rowKey)
 	} else {
-		p.rows.Set(rowKey, e)
+		p.rows.Set(e.rowKey, e)
 	}
 }
 

@@ -23,7 +23,7 @@ func parseLevel(accept string) (odata.Level, error) {
 		return odata.MinimalMetadata, nil
 	}
 	atom := false
-	for _, one := range strings.Split(accept, ",") {
+	for one := range strings.SplitSeq(accept, ",") {
 		media, params, _ := strings.Cut(strings.ToLower(strings.TrimSpace(one)), ";")
 		switch strings.TrimSpace(media) {
 		case "application/json", "application/*", "*/*", "json":
@@ -42,7 +42,7 @@ func parseLevel(accept string) (odata.Level, error) {
 }
 
 func levelOf(params string) odata.Level {
-	for _, p := range strings.Split(params, ";") {
+	for p := range strings.SplitSeq(params, ";") {
 		switch strings.ReplaceAll(strings.TrimSpace(p), " ", "") {
 		case "odata=nometadata":
 			return odata.NoMetadata
@@ -100,7 +100,7 @@ func readSelect(r *rest.Request) []string {
 		return nil
 	}
 	var out []string
-	for _, name := range strings.Split(r.Param("$select"), ",") {
+	for name := range strings.SplitSeq(r.Param("$select"), ",") {
 		name = strings.TrimSpace(name)
 		if name == "*" {
 			return nil
@@ -137,8 +137,8 @@ func (w *writer) append(b []byte, e *entity, head func([]byte) []byte) []byte {
 		b = append(b, ',')
 		b = odata.AppendProperty(b, "Timestamp", odata.TicksValue(e.stamp), w.level)
 		b = append(b, ',')
-		for _, p := range e.properties {
-			b = odata.AppendProperty(b, p.Name, p.Value, w.level)
+		for name, v := range e.packed.all {
+			b = odata.AppendProperty(b, name, v, w.level)
 			b = append(b, ',')
 		}
 	}
@@ -184,9 +184,9 @@ func (e *entity) Property(name string) (odata.Value, bool) {
 	case "Timestamp":
 		return odata.TicksValue(e.stamp), true
 	}
-	for i := range e.properties {
-		if e.properties[i].Name == name {
-			return e.properties[i].Value, true
+	for found, v := range e.packed.all {
+		if found == name {
+			return v, true
 		}
 	}
 	return odata.Value{}, false

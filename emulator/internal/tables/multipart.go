@@ -1,10 +1,7 @@
 package tables
 
 import (
-	"bytes"
 	"mime"
-	"net/http"
-	"net/textproto"
 	"strings"
 
 	"github.com/go-taskhub/taskhub/emulator/internal/rest"
@@ -13,11 +10,26 @@ import (
 // part is one HTTP request inside a batch.
 type part struct {
 	method, target string
-	header         http.Header
-	body           []byte
+	header         fields
+	body           string
 	contentID      string
 	// changeset is set for a part of a change set, as all changes are.
 	changeset bool
+}
+
+// fields are the header lines of a part, in their order.
+type fields []field
+
+type field struct{ name, value string }
+
+// Get returns the value of a header, "" without one.
+func (f fields) Get(name string) string {
+	for i := range f {
+		if len(f[i].name) == len(name) && strings.EqualFold(f[i].name, name) {
+			return f[i].value
+		}
+	}
+	return ""
 }
 
 var errBatchSyntax = &rest.Error{Status: 400, Code: "InvalidInput",
@@ -28,7 +40,7 @@ func badBatch(why string) error {
 }
 
 // parseBatch reads the body of a batch: one change set, or one query.
-func parseBatch(contentType string, body []byte) ([]part, error) {
+func parseBatch(contentType, body string) ([]part, error) {
 	boundary, err := boundaryOf(contentType)
 	if err != nil {
 		return nil, err
@@ -44,9 +56,12 @@ func parseBatch(contentType string, body []byte) ([]part, error) {
 	if err != nil {
 		return nil, err
 	}
-	if media, _, _ := strings.Cut(strings.ToLower(header.Get("Content-Type")), ";"); strings.TrimSpace(media) != "multipart/mixed" {
+	if !isMedia(header.Get("Content-Type"), "multipart/mixed") {
 		p, err := parsePart(outer[0])
-		return []part{p}, err
+		if err != nil {
+			return nil, err
+		}
+		return []part{p}, nil
 	}
 	if boundary, err = boundaryOf(header.Get("Content-Type")); err != nil {
 		return nil, err
@@ -79,17 +94,17 @@ func boundaryOf(contentType string) (string, error) {
 
 // splitParts cuts a multipart body at its boundary lines. Lines end with CRLF
 // or LF. At most limit parts are returned; the rest is not looked at.
-func splitParts(body []byte, boundary string, limit int) ([][]byte, error) {
-	open := []byte("--" + boundary)
-	var parts [][]byte
-	var current []byte // from the line behind the last boundary on
+func splitParts(body, boundary string, limit int) ([]string, error) {
+	open := "--" + boundary
+	var parts []string
+	var current string // from the line behind the last boundary on
 	started := false
 	for rest0 := body; len(rest0) > 0; {
-		line, after, _ := bytes.Cut(rest0, []byte("\n"))
-		tail, isBoundary := bytes.CutPrefix(line, open)
+		line, after, _ := strings.Cut(rest0, "\n")
+		tail, isBoundary := strings.CutPrefix(line, open)
 		if isBoundary {
-			tail = bytes.TrimRight(tail, " \t\r")
-			isBoundary = len(tail) == 0 || string(tail) == "--"
+			tail = strings.TrimRight(tail, " \t\r")
+			isBoundary = len(tail) == 0 || tail == "--"
 		}
 		if !isBoundary {
 			rest0 = after
@@ -107,48 +122,57 @@ func splitParts(body []byte, boundary string, limit int) ([][]byte, error) {
 }
 
 // trimEnd removes the line end that belongs to the following boundary.
-func trimEnd(b []byte) []byte {
-	b = bytes.TrimSuffix(b, []byte("\n"))
-	return bytes.TrimSuffix(b, []byte("\r"))
+func trimEnd(b string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(b, "\n"), "\r")
 }
 
 const maxPartHeaders = 64
 
 // splitHeader reads header lines up to the empty one.
-func splitHeader(b []byte) (http.Header, []byte, error) {
-	header := make(http.Header, 8)
+func splitHeader(b string) (fields, string, error) {
+	header := make(fields, 0, 8)
 	for n := 0; ; n++ {
-		line, after, found := bytes.Cut(b, []byte("\n"))
-		line = bytes.TrimRight(line, "\r")
+		line, after, found := strings.Cut(b, "\n")
+		line = strings.TrimRight(line, "\r")
 		b = after
 		if len(line) == 0 {
 			return header, b, nil
 		}
-		name, value, ok := bytes.Cut(line, []byte(":"))
-		if !ok || len(name) == 0 || n > maxPartHeaders || bytes.ContainsAny(name, " \t") {
-			return nil, nil, badBatch("a header line is malformed")
+		name, value, ok := strings.Cut(line, ":")
+		if !ok || len(name) == 0 || n > maxPartHeaders || strings.ContainsAny(name, " \t") {
+			return nil, "", badBatch("a header line is malformed")
 		}
-		key := textproto.CanonicalMIMEHeaderKey(string(name))
-		header[key] = append(header[key], string(bytes.TrimSpace(value)))
+		header = append(header, field{name, strings.TrimSpace(value)})
 		if !found {
-			return header, nil, nil
+			return header, "", nil
 		}
 	}
 }
 
+// isMedia compares a content type without its parameters.
+func isMedia(contentType, media string) bool {
+	got, _, _ := strings.Cut(contentType, ";")
+	return strings.EqualFold(strings.TrimSpace(got), media)
+}
+
 // parsePart reads an application/http part: the part's own headers, a request
 // line, the request's headers, its body.
-func parsePart(raw []byte) (part, error) {
+func parsePart(raw string) (part, error) {
 	outer, content, err := splitHeader(raw)
 	if err != nil {
 		return part{}, err
 	}
-	if media, _, _ := strings.Cut(strings.ToLower(outer.Get("Content-Type")), ";"); strings.TrimSpace(media) != "application/http" {
+	if !isMedia(outer.Get("Content-Type"), "application/http") {
 		return part{}, badBatch("a part is not application/http")
 	}
-	line, after, _ := bytes.Cut(bytes.TrimLeft(content, "\r\n"), []byte("\n"))
-	fields := strings.Fields(string(line))
-	if len(fields) != 3 || !strings.HasPrefix(fields[2], "HTTP/1.") {
+	line, after, _ := strings.Cut(strings.TrimLeft(content, "\r\n"), "\n")
+	method, rest0, _ := strings.Cut(strings.TrimSpace(line), " ")
+	at := strings.LastIndexByte(rest0, ' ')
+	if method == "" || at < 1 || !strings.HasPrefix(rest0[at+1:], "HTTP/1.") {
+		return part{}, badBatch("a request line is malformed")
+	}
+	target := strings.TrimSpace(rest0[:at])
+	if target == "" || strings.ContainsAny(target, " \t") {
 		return part{}, badBatch("a request line is malformed")
 	}
 	header, body, err := splitHeader(after)
@@ -159,5 +183,5 @@ func parsePart(raw []byte) (part, error) {
 	if id == "" {
 		id = outer.Get("Content-Id")
 	}
-	return part{method: fields[0], target: fields[1], header: header, body: bytes.TrimSpace(body), contentID: id}, nil
+	return part{method: method, target: target, header: header, body: strings.TrimSpace(body), contentID: id}, nil
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/go-taskhub/taskhub/emulator/internal/codec"
 	"github.com/go-taskhub/taskhub/emulator/internal/journal"
-	"github.com/go-taskhub/taskhub/emulator/internal/odata"
 	"github.com/go-taskhub/taskhub/emulator/internal/rest"
 	"github.com/go-taskhub/taskhub/emulator/internal/service"
 )
@@ -74,36 +73,13 @@ func encodeRows(accountName, tableName, partitionKey string, rows []row) []byte 
 
 func encodeEntity(w *codec.Writer, e *entity) {
 	w.Int(int64(e.stamp))
-	w.Uint(uint64(len(e.properties)))
-	for _, p := range e.properties {
-		w.String(p.Name)
-		w.Byte(byte(p.Value.Type))
-		switch p.Value.Type {
-		case odata.String, odata.GUID, odata.Binary:
-			w.String(p.Value.Text)
-		default:
-			w.Int(p.Value.Num)
-		}
-	}
+	w.String(string(e.packed))
 }
 
 func decodeEntity(r *codec.Reader, partitionKey, rowKey string) (*entity, error) {
-	e := &entity{partitionKey: partitionKey, rowKey: rowKey, stamp: rest.Ticks(r.Int())}
-	n := r.Len()
-	e.properties = make([]odata.Property, 0, n)
-	for range n {
-		p := odata.Property{Name: r.String()}
-		p.Value.Type = odata.Type(r.Byte())
-		if !p.Value.Type.Valid() {
-			return nil, codec.ErrCorrupt
-		}
-		switch p.Value.Type {
-		case odata.String, odata.GUID, odata.Binary:
-			p.Value.Text = r.String()
-		default:
-			p.Value.Num = r.Int()
-		}
-		e.properties = append(e.properties, p)
+	e := &entity{partitionKey: partitionKey, rowKey: rowKey, stamp: rest.Ticks(r.Int()), packed: packed(r.String())}
+	if !e.packed.valid() {
+		return nil, codec.ErrCorrupt
 	}
 	return e, nil
 }

@@ -44,7 +44,7 @@ func parseTarget(path string) (target, error) {
 		t.quoted, t.hasQuoted = text, true
 		return t, nil
 	}
-	keys := make(map[string]string, 2)
+	var hasPartition, hasRow bool
 	for inner != "" {
 		key, after, ok := strings.Cut(inner, "=")
 		if !ok {
@@ -54,7 +54,14 @@ func parseTarget(path string) (target, error) {
 		if !ok {
 			return t, rest.ErrInvalidURI
 		}
-		keys[strings.TrimSpace(key)] = text
+		switch strings.TrimSpace(key) {
+		case "PartitionKey":
+			t.partitionKey, hasPartition = text, true
+		case "RowKey":
+			t.rowKey, hasRow = text, true
+		default:
+			return t, rest.ErrInvalidURI
+		}
 		inner = strings.TrimLeft(after, " ")
 		if inner != "" {
 			if inner[0] != ',' || len(inner) == 1 {
@@ -63,10 +70,7 @@ func parseTarget(path string) (target, error) {
 			inner = strings.TrimLeft(inner[1:], " ")
 		}
 	}
-	var hasPartition, hasRow bool
-	t.partitionKey, hasPartition = keys["PartitionKey"]
-	t.rowKey, hasRow = keys["RowKey"]
-	if !hasPartition || !hasRow || len(keys) != 2 {
+	if !hasPartition || !hasRow {
 		return t, rest.ErrInvalidURI
 	}
 	t.entity = true
@@ -213,7 +217,7 @@ var kindNames = [...]string{"InsertEntity", "UpdateEntity", "MergeEntity", "Dele
 
 // changeKind tells a change by verb and If-Match: an update without If-Match
 // is an upsert. POST with X-HTTP-Method stands for the verb it names.
-func changeKind(method string, header http.Header) (kind, error) {
+func changeKind(method string, header getter) (kind, error) {
 	if method == http.MethodPost {
 		method = header.Get("X-Http-Method")
 	}

@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/go-taskhub/taskhub/emulator/internal/journal"
-	"github.com/go-taskhub/taskhub/emulator/internal/odata"
 	"github.com/go-taskhub/taskhub/emulator/internal/ordered"
 	"github.com/go-taskhub/taskhub/emulator/internal/rest"
 	"github.com/go-taskhub/taskhub/emulator/internal/service"
@@ -54,7 +53,7 @@ type partition struct {
 type entity struct {
 	partitionKey, rowKey string
 	stamp                rest.Ticks
-	properties           []odata.Property
+	packed               packed
 }
 
 // New makes an empty store.
@@ -151,6 +150,7 @@ func (s *Store) findPartition(accountName, tableName, key string) (*table, *part
 		t.mu.RUnlock()
 		t.mu.Lock()
 		if _, ok := t.partitions.Get(key); !ok && !t.deleted {
+			key = strings.Clone(key) // which is a part of a request
 			t.partitions.Set(key, newPartition(key))
 		}
 		t.mu.Unlock()

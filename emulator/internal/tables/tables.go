@@ -68,7 +68,7 @@ func (s *Store) createTable(r *rest.Request) (*rest.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	parsed, err := odata.ParseEntity(body)
+	parsed, err := odata.ParseEntity(string(body))
 	if err != nil {
 		return nil, err
 	}
