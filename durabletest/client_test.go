@@ -155,6 +155,29 @@ func TestClientInside(t *testing.T) {
 	})
 }
 
+// TestWaitInside lets an activity wait for an instance that never ends: the activity fails, the rest goes on.
+func TestWaitInside(t *testing.T) {
+	t.Parallel()
+	every(t, func(t *testing.T, env *durabletest.Env) {
+		env.Register(echoEvent)
+		c := env.Client()
+		durabletest.MockNamed(env, "Wait", func(ctx context.Context, _ any) (int, error) {
+			run, err := echoEvent.Start(ctx, c, durable.Void{})
+			if err != nil {
+				return 0, err
+			}
+			return run.Wait(ctx)
+		})
+		run := durabletest.Run(env, orchestrate(func(ctx *durable.Context) (string, error) {
+			_, err := durable.CallActivity[int](ctx, "Wait", nil).Await()
+			return err.Error(), durable.Sleep(ctx, time.Hour)
+		}), durable.Void{})
+		if run.Err != nil || !strings.Contains(run.Output, `waits for event "E"`) || run.Elapsed != time.Hour {
+			t.Errorf("%q after %v, %v", run.Output, run.Elapsed, run.Err)
+		}
+	})
+}
+
 // TestReplace starts a child under the id of one that still runs: as on a hub, it takes its place.
 func TestReplace(t *testing.T) {
 	t.Parallel()

@@ -303,3 +303,93 @@ func orchestrateMain(child *durable.Orchestrator[int, int]) durable.Registrable 
 		return durable.CallSubOrchestration[int](ctx, "Mocked", n).Await()
 	})
 }
+
+// TestDivergenceLater checks an orchestrator that differs when it is loaded again, between two calls that let time pass.
+func TestDivergenceLater(t *testing.T) {
+	t.Parallel()
+	r := &recorder{}
+	env := durabletest.New(r)
+	timers := 1
+	run := durabletest.Run(env, orchestrate(func(ctx *durable.Context) (int, error) {
+		for range timers {
+			durable.Timer(ctx, time.Hour).Cancel()
+		}
+		return durable.WaitForEvent[int](ctx, "E").Await()
+	}), durable.Void{})
+	if !errors.Is(run.Err, durabletest.ErrStalled) {
+		t.Fatal(run.Err)
+	}
+	timers = 2
+	env.RaiseAt(time.Minute, "E", 1, durabletest.To(run.InstanceID))
+	env.Settle()
+	r.end()
+	want(t, "errors", r.errors, "decided to set a timer for 2026-01-01T13:00:00Z")
+	if in := durabletest.Inspect[int](env, run.InstanceID); in.Status != history.Failed {
+		t.Errorf("%v, %v", in.Status, in.Err)
+	}
+}
+
+// TestIntents checks the words for what is decided in addition.
+func TestIntents(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 1000)
+	for text, decide := range map[string]func(ctx *durable.Context){
+		`decided to start sub-orchestration "C"`: func(ctx *durable.Context) { durable.CallSubOrchestration[int](ctx, "C", nil) },
+		`decided to send event "E"`:              func(ctx *durable.Context) { _ = durable.SendEvent(ctx, "to", "E", 1) },
+		`(1004 bytes)`:                           func(ctx *durable.Context) { durable.CallActivity[int](ctx, "A", long) },
+		`call activity "A" with [null]`:          func(ctx *durable.Context) { durable.CallActivity[int](ctx, "A", nil) },
+	} {
+		r, runs := &recorder{}, 0
+		env := durabletest.New(r)
+		durabletest.Run(env, orchestrate(func(ctx *durable.Context) (int, error) {
+			if runs++; runs > 1 {
+				decide(ctx)
+			}
+			return durable.WaitForEvent[int](ctx, "E").Await()
+		}), durable.Void{})
+		r.end()
+		want(t, "errors", r.errors, text)
+	}
+}
+
+// TestNulls checks inputs that are null.
+func TestNulls(t *testing.T) {
+	t.Parallel()
+	env := durabletest.New(t)
+	durabletest.MockOrchestratorNamed(env, "C", func(_ context.Context, v *int) (*int, error) { return v, nil })
+	durabletest.MockNamed(env, "A", func(_ context.Context, v *int) (*int, error) { return v, nil })
+	run := durabletest.Run(env, orchestrate(func(ctx *durable.Context) (*int, error) {
+		v, err := durable.CallSubOrchestration[*int](ctx, "C", nil).Await()
+		if v != nil || err != nil {
+			return v, err
+		}
+		if v, err = durable.CallActivity[*int](ctx, "A", nil).Await(); v != nil || err != nil {
+			return v, err
+		}
+		return durable.WaitForEvent[*int](ctx, "E", durable.WithTimeout(time.Hour)).Await()
+	}), durable.Void{})
+	if !errors.Is(run.Err, durable.ErrTimeout) {
+		t.Error(run.Err)
+	}
+	env.RaiseAt(0, "E", nil)
+	run = durabletest.Run(env, durable.NewOrchestrator("E", func(ctx *durable.Context, _ durable.Void) (*int, error) {
+		return durable.WaitForEvent[*int](ctx, "E").Await()
+	}), durable.Void{})
+	if run.Output != nil || run.Err != nil {
+		t.Errorf("%v, %v", run.Output, run.Err)
+	}
+	if calls := env.AllCalls(); calls[0].Input != nil || calls[1].Input != nil {
+		t.Errorf("%+v", calls)
+	}
+}
+
+// TestMockedRun runs an orchestrator that is mocked: what starts it may be tested that way.
+func TestMockedRun(t *testing.T) {
+	t.Parallel()
+	env := durabletest.New(t)
+	durabletest.MockOrchestrator(env, approval, func(context.Context, order) (string, error) { return "mocked", nil }).Takes(time.Hour)
+	run := durabletest.Run(env, approval, order{}, durable.WithStartAt(env.Now().Add(time.Hour)))
+	if run.Output != "mocked" || run.Elapsed != 2*time.Hour {
+		t.Errorf("%q after %v, %v", run.Output, run.Elapsed, run.Err)
+	}
+}

@@ -52,7 +52,7 @@
 //	env.AssertCalledTimes(Charge, 3)
 //	for _, timer := range env.Timers() { … timer.Duration() … }
 //
-// So can what is done to make good for a failure:
+// What makes good for a failure is tested the same way:
 //
 //	durabletest.Mock(env, Ship, func(context.Context, Order) (durable.Void, error) {
 //		return durable.Void{}, ErrOutOfStock

@@ -2,6 +2,7 @@ package durabletest
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"github.com/go-taskhub/taskhub/durable"
 	"github.com/go-taskhub/taskhub/history"
@@ -151,7 +153,7 @@ type performance struct {
 
 // prepare reads a history and finds its orchestrator.
 func (r Replayer) prepare(export []byte, orchestrators []durable.Registrable) (*performance, error) {
-	events, err := history.UnmarshalExport(bytes.TrimPrefix(export, []byte("\ufeff")))
+	events, err := history.UnmarshalExport(plainText(export))
 	if err != nil {
 		return nil, fmt.Errorf("this is not a history: %w. Export one with the client's ExportHistory or with .NET's GetOrchestrationHistoryAsync", err)
 	}
@@ -166,6 +168,18 @@ func (r Replayer) prepare(export []byte, orchestrators []durable.Registrable) (*
 	}
 	p.definition, err = r.find(p.started, orchestrators)
 	return p, err
+}
+
+// plainText returns a file's text without a byte order mark, and that of UTF-16, which PowerShell redirects into, as UTF-8.
+func plainText(file []byte) []byte {
+	if rest, ok := bytes.CutPrefix(file, []byte{0xff, 0xfe}); ok {
+		units := make([]uint16, len(rest)/2)
+		for i := range units {
+			units[i] = binary.LittleEndian.Uint16(rest[2*i:])
+		}
+		return []byte(string(utf16.Decode(units)))
+	}
+	return bytes.TrimPrefix(file, []byte("\ufeff"))
 }
 
 func startOf(events []history.Event) *history.ExecutionStarted {

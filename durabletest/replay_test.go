@@ -367,6 +367,11 @@ func TestReplayMistakes(t *testing.T) {
 	}
 	r := &recorder{}
 	durabletest.ReplayHistory(r, append([]byte("\xef\xbb\xbf"), hello...), programs.HelloSequence)
+	utf16 := []byte("\xff\xfe")
+	for _, c := range hello { // is ASCII
+		utf16 = append(utf16, c, 0)
+	}
+	durabletest.ReplayHistory(r, utf16, programs.HelloSequence)
 	want(t, "errors", append(r.errors, r.fatals...))
 	durabletest.ReplayDir(r, histories, asNow("Nothing", func(*durable.Context) (int, error) { return 0, nil }))
 	if len(r.fatals) != 11 {
@@ -398,4 +403,68 @@ func TestReplayStuck(t *testing.T) {
 		return 0, nil
 	}))
 	want(t, "errors", r.errors, "blocked outside the durable API")
+}
+
+// TestReplayCut replays histories from which something was taken, as a rewind does, or that end in the middle.
+func TestReplayCut(t *testing.T) {
+	t.Parallel()
+	started := &history.ExecutionStarted{
+		Base: history.Base{EventID: -1}, Instance: history.Instance{InstanceID: "i", ExecutionID: history.String("e")}, Name: "O",
+	}
+	begin, end := &history.OrchestratorStarted{Base: history.Base{EventID: -1}}, &history.OrchestratorCompleted{Base: history.Base{EventID: -1}}
+	call := func(id int32) history.Event {
+		return &history.TaskScheduled{Base: history.Base{EventID: id}, Name: "A"}
+	}
+	was := func(id int32) history.Event { return &history.GenericEvent{Base: history.Base{EventID: id}} }
+	ended := func(id int32, s history.Status) history.Event {
+		return &history.ExecutionCompleted{Base: history.Base{EventID: id}, Status: s}
+	}
+	twice := func(ctx *durable.Context) (int, error) {
+		a, b := durable.CallActivity[int](ctx, "A", 1), durable.CallActivity[int](ctx, "A", 2)
+		return 0, durable.AwaitAll(a, b)
+	}
+	fails := func(*durable.Context) (int, error) { return 0, errBusy }
+	again := func(ctx *durable.Context) (int, error) { return 0, durable.ContinueAsNew(ctx, 1) }
+	waits := func(ctx *durable.Context) (int, error) { return durable.WaitForEvent[int](ctx, "E").Await() }
+	tests := map[string]struct {
+		events []history.Event
+		now    func(ctx *durable.Context) (int, error)
+		want   string
+	}{
+		"rewound, not run yet":    {[]history.Event{begin, started, call(0), was(1), end, begin, was(-1), was(2), end}, twice, ""},
+		"rewound, fails again":    {[]history.Event{begin, started, was(0), end}, fails, ""},
+		"rewound elsewhere":       {[]history.Event{begin, started, call(0), end, &history.ExecutionRewound{Base: history.Base{EventID: -1}}, end}, twice, ""},
+		"cut in two by .NET":      {[]history.Event{begin, started, call(0), &history.TimerCreated{Base: history.Base{EventID: -100}}, end}, twice, ""},
+		"written half":            {[]history.Event{begin, started, call(0)}, twice, ""},
+		"half, ended":             {[]history.Event{begin, started}, fails, ""},
+		"marked as patched":       {[]history.Event{begin, started, was(-1), call(0), end}, twice, "nothing more was decided"},
+		"whole":                   {[]history.Event{begin, started, call(0), end}, twice, "nothing more was decided"},
+		"fails now":               {[]history.Event{begin, started, end}, fails, "the orchestrator goes on, but the code, replayed, ended (Failed: busy)"},
+		"continued":               {[]history.Event{begin, started, ended(0, history.ContinuedAsNew), end}, again, ""},
+		"continued, event":        {[]history.Event{begin, started, &history.ContinueAsNew{Base: history.Base{EventID: 0}}, end}, again, ""},
+		"continued, but goes on":  {[]history.Event{begin, started, ended(0, history.ContinuedAsNew), end}, waits, "it continued as new, but the code, replayed, goes on waiting"},
+		"continued, but fails":    {[]history.Event{begin, started, ended(0, history.ContinuedAsNew), end}, fails, "the orchestrator ended (ContinuedAsNew), but the code, replayed, ended (Failed: busy)"},
+		"goes on, but continues":  {[]history.Event{begin, started, end}, again, "the orchestrator goes on, but the code, replayed, ended (ContinuedAsNew)"},
+		"canceled while it waits": {[]history.Event{begin, started, ended(0, history.Canceled), end}, waits, ""},
+		"suspended and resumed": {[]history.Event{
+			begin, started, end, begin, &history.ExecutionSuspended{Base: history.Base{EventID: -1}}, end, begin, &history.ExecutionResumed{Base: history.Base{EventID: -1}}, end,
+		}, waits, ""},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			export, err := history.MarshalExport(tt.events)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := &recorder{}
+			durabletest.ReplayHistory(r, export, asNow("O", tt.now))
+			want(t, "fatal errors", r.fatals)
+			if tt.want == "" {
+				want(t, "errors", r.errors)
+			} else {
+				want(t, "errors", r.errors, tt.want)
+			}
+		})
+	}
 }

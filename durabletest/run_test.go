@@ -504,7 +504,7 @@ func TestControl(t *testing.T) {
 		// A mocked child.
 		child := durable.DeclareOrchestrator[int, int]("Child")
 		durabletest.MockOrchestrator(env, child, func(context.Context, int) (int, error) { return 1, nil }).Takes(time.Hour)
-		env.RaiseAt(0, "lost", 1, durabletest.To("c"))
+		env.RaiseAt(time.Second, "lost", 1, durabletest.To("c"))
 		env.TerminateAt(time.Minute, "stop", durabletest.To("c"))
 		parent := durable.NewOrchestrator("Parent", func(ctx *durable.Context, _ durable.Void) (string, error) {
 			_, err := child.Call(ctx, 1, durable.WithInstanceID("c")).Await()
@@ -578,17 +578,61 @@ func TestLongTimer(t *testing.T) {
 	}
 }
 
-// TestDeterministic checks that the same test has the same history.
+// TestDeterministic checks that the same test has the same history, with and without replays.
 func TestDeterministic(t *testing.T) {
 	t.Parallel()
 	var histories []string
-	for range 2 {
-		env := durabletest.New(t)
+	for _, cfg := range []durabletest.Config{{}, {}, {SkipReplay: true}} {
+		env := durabletest.NewWith(t, cfg)
 		durabletest.Mock(env, charge, receipt).FailTimes(1, errBusy)
 		env.RaiseAt(time.Hour, "Approve", true)
 		histories = append(histories, string(durabletest.Run(env, approval, order{"x", 1}).History))
 	}
-	if histories[0] != histories[1] {
-		t.Errorf("two runs differ:\n%s\n%s", histories[0], histories[1])
+	if histories[0] != histories[1] || histories[0] != histories[2] {
+		t.Errorf("runs differ:\n%s", strings.Join(histories, "\n"))
+	}
+}
+
+// TestFailingChildren starts two children at once, of which one fails.
+func TestFailingChildren(t *testing.T) {
+	t.Parallel()
+	every(t, func(t *testing.T, env *durabletest.Env) {
+		child := durable.NewOrchestrator("Child", func(_ *durable.Context, n int) (int, error) { return n, nil })
+		env.Register(child)
+		env.On(child).FailTimes(1, errBusy)
+		run := durabletest.Run(env, orchestrate(func(ctx *durable.Context) (string, error) {
+			a, b := child.Call(ctx, 1), child.Call(ctx, 2)
+			_, err := a.Await()
+			n, err2 := b.Await()
+			return fmt.Sprint(err != nil, n), err2
+		}), durable.Void{})
+		if run.Output != "true 2" || run.Err != nil {
+			t.Errorf("%q, %v", run.Output, run.Err)
+		}
+	})
+}
+
+func BenchmarkRun(b *testing.B) {
+	for name, cfg := range map[string]durabletest.Config{"replayed": {}, "live": {SkipReplay: true}} {
+		b.Run(name, func(b *testing.B) {
+			env := durabletest.NewWith(b, cfg)
+			env.Register(double)
+			chain := orchestrate(func(ctx *durable.Context) (int, error) {
+				n := 1
+				for range 10 {
+					var err error
+					if n, err = double.Call(ctx, n).Await(); err != nil {
+						return 0, err
+					}
+				}
+				return n, nil
+			})
+			b.ReportAllocs()
+			for b.Loop() {
+				if run := durabletest.Run(env, chain, durable.Void{}); run.Output != 1024 {
+					b.Fatal(run.Err)
+				}
+			}
+		})
 	}
 }

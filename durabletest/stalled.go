@@ -15,7 +15,7 @@ func (env *Env) stalled(in *instance) error {
 	if s := in.load(); s != nil {
 		e.Kept = s.Waiting().Kept
 	}
-	return env.halt(e)
+	return e
 }
 
 // waits says what an instance waits for: answers, in the order of the decisions, then events.

@@ -95,6 +95,14 @@ func TestEmbeddedDirectory(t *testing.T) {
 	}
 }
 
+// damage puts something else in the place of a directory's journal.
+func damage(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, "journal-00000000000000000001.log"), []byte(strings.Repeat("something else ", 10)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestEmbeddedDirectoryHeld(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -108,8 +116,6 @@ func TestEmbeddedDirectoryHeld(t *testing.T) {
 	if err := server.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "journal-00000000000000000001.log"), []byte("something else entirely"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	damage(t, dir)
 	do(t, "hub", "list", "--conn", "embedded:"+dir).wantError(t, exitFailure, "move the directory away")
 }

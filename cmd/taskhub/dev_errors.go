@@ -38,15 +38,15 @@ func directoryError(dir string, err error, otherwise string) error {
 	return fmt.Errorf("cannot use directory %q: %w: %s", dir, innermost(err), otherwise)
 }
 
-// windowsAddressInUse is WSAEADDRINUSE, which package syscall does not translate.
-const windowsAddressInUse syscall.Errno = 10048
+// errWindowsAddressInUse is WSAEADDRINUSE, which package syscall does not translate.
+const errWindowsAddressInUse syscall.Errno = 10048
 
 // listenError explains why a port could not be opened.
 func (o *devOptions) listenError(err error) error {
 	service, address := o.refused(err)
 	choose := fmt.Sprintf("choose another port with --%s-port (0 takes a free one)", service)
 	switch {
-	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, windowsAddressInUse):
+	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, errWindowsAddressInUse):
 		return fmt.Errorf(`the %s service cannot listen on %s: the port is in use, perhaps by Azurite or another "taskhub dev": stop that, or %s`, service, address, choose)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("the %s service may not listen on %s (%w): %s", service, address, innermost(err), choose)

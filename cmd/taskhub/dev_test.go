@@ -71,9 +71,7 @@ func TestDevDirectoryErrors(t *testing.T) {
 	do(t, dev(held)...).wantError(t, exitFailure, held, fmt.Sprintf("in use by process %d", os.Getpid()), "--dir")
 
 	damaged := t.TempDir()
-	if err := os.WriteFile(filepath.Join(damaged, "journal-00000000000000000001.log"), []byte("something else entirely"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	damage(t, damaged)
 	do(t, dev(damaged)...).wantError(t, exitFailure, damaged, "move the directory away", "--dir")
 }
 
@@ -149,7 +147,7 @@ func TestListenErrorTexts(t *testing.T) {
 		want string
 	}{
 		{refusal(syscall.EACCES), "the queue service may not listen on 127.0.0.1:81 (permission denied): choose another port with --queue-port"},
-		{refusal(windowsAddressInUse), "the queue service cannot listen on 127.0.0.1:81: the port is in use"},
+		{refusal(errWindowsAddressInUse), "the queue service cannot listen on 127.0.0.1:81: the port is in use"},
 		{refusal(syscall.EMFILE), "the queue service cannot listen on 127.0.0.1:81 (too many open files)"},
 		{errors.New("anything"), "the blob service cannot listen on 127.0.0.1:80 (anything)"},
 	} {

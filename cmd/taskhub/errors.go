@@ -81,10 +81,18 @@ func oneLine(text string) string {
 var (
 	secretSetting = regexp.MustCompile(`(?i)(AccountKey|SharedAccessSignature|sig)\s*=\s*[^;&\s"']+(?:&[^;\s"']*)*`)
 	secretKey     = regexp.MustCompile(`[A-Za-z0-9+/]{86}==`)
+	longWord      = regexp.MustCompile(`[A-Za-z0-9+/]{86,}`)
 )
 
 // redact takes secrets out of what the user typed in the wrong place: errors repeat arguments that they do not understand.
 func redact(text string) string {
 	text = secretSetting.ReplaceAllString(text, "$1=***")
-	return secretKey.ReplaceAllString(text, "***")
+	text = secretKey.ReplaceAllString(text, "***")
+	return longWord.ReplaceAllStringFunc(text, func(word string) string {
+		const key = 86 // without the equals signs at its end
+		if len(word) == key {
+			return "***"
+		}
+		return word
+	})
 }
