@@ -71,25 +71,55 @@ func (r *Runner) outcome(e *history.TaskScheduled, output *string, err error) hi
 	return failed
 }
 
-// finish passes the outcome on: to the session in this process that waits for it, or by its control queue.
+const (
+	firstResend = 200 * time.Millisecond
+	lastResend  = 10 * time.Second
+)
+
+// finish passes the outcome on, and tries until it succeeds: what an activity did should not be done again because a
+// queue did not answer for a while. The work item stays locked meanwhile.
 func (r *Runner) finish(w *work, outcome history.Event) {
 	answer := answerTo(w.Envelope, outcome)
+	for pause := firstResend; ; pause = min(2*pause, lastResend) {
+		err := r.passOn(w, answer)
+		if err == nil {
+			return
+		}
+		r.cfg.Logger.Error("an activity's result could not be sent; trying again",
+			keyActivity, activityName(w.Envelope), keyInstance, answer.Message.Target.InstanceID, keyDelay, pause, keyError, err)
+		if !r.rest(pause) {
+			return // another worker runs it again when its lock runs out
+		}
+	}
+}
+
+// rest waits; false means that nothing may be written any more.
+func (r *Runner) rest(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-r.storage.Done():
+		return false
+	}
+}
+
+// passOn gives the outcome to the session in this process that waits for it, or puts it to its control queue.
+func (r *Runner) passOn(w *work, answer *history.Envelope) error {
 	w.busy.Lock()
 	defer w.busy.Unlock()
 	if w.gone {
-		return
+		return nil
 	}
-	if r.cfg.Deliver(Result{Envelope: answer, WorkItem: w.Receipt, LockedUntil: w.LockedUntil}) {
-		w.gone = true
-		r.forget(w)
-		return
-	}
-	if err := r.put(w, answer); err != nil {
-		r.cfg.Logger.Error("an activity's result could not be sent; the activity runs again when its lock runs out",
-			keyActivity, activityName(w.Envelope), keyInstance, answer.Message.Target.InstanceID, keyError, err)
+	if !r.cfg.Deliver(Result{Envelope: answer, WorkItem: w.Receipt, LockedUntil: w.LockedUntil}) {
+		if err := r.put(w, answer); err != nil {
+			return err
+		}
 	}
 	w.gone = true
 	r.forget(w)
+	return nil
 }
 
 func (r *Runner) put(w *work, answer *history.Envelope) error {

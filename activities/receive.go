@@ -67,26 +67,33 @@ func (r *Runner) take(batch []*queues.Delivery, until time.Time) {
 			delay := backoff(d.DequeueCount)
 			r.cfg.Logger.Error("a work item is handed back with growing delay", keyReason, reason,
 				keyMessage, d.ID, keyCount, d.DequeueCount, keyDelay, delay, keyError, d.Err)
-			r.loops.Go(func() { r.giveBack([]*work{w}, delay) })
+			r.receives.Go(func() { r.giveBack([]*work{w}, delay) })
 			continue
 		}
-		r.takeOne(w)
+		if !r.takeOne(w) {
+			r.receives.Go(func() { r.giveBack([]*work{w}, 0) })
+		}
 	}
 }
 
-// takeOne begins a work item, unless it is here already because its lock had run out meanwhile.
-func (r *Runner) takeOne(w *work) {
+// takeOne begins a work item, unless it is here already because its lock had run out meanwhile. False means that the
+// Runner has stopped since the item was asked for.
+func (r *Runner) takeOne(w *work) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if old, ok := r.held[w.Receipt.ID]; ok {
-		r.loops.Go(func() {
+		r.receives.Go(func() {
 			old.busy.Lock()
 			defer old.busy.Unlock()
 			old.Receipt, old.LockedUntil = w.Receipt, w.LockedUntil
 		})
-		return
+		return true
+	}
+	if r.closed {
+		return false
 	}
 	r.enqueue(w)
+	return true
 }
 
 // refuse says why a work item cannot be run here, or nothing.

@@ -29,10 +29,12 @@ type Runner struct {
 	backlog []*work
 	held    map[string]*work // by message id: waiting and running
 	free    int
+	kept    int // places that Room promised and Offer has not taken up
 	closed  bool
 	mean    time.Duration // of how long activities run
 
 	loops     sync.WaitGroup
+	receives  sync.WaitGroup // the receive loop, and what it hands back
 	running   sync.WaitGroup
 	startOnce sync.Once
 	stopOnce  sync.Once
@@ -51,7 +53,7 @@ func New(cfg Config) *Runner {
 	cfg = cfg.withDefaults()
 	r := &Runner{
 		cfg: cfg, queue: cfg.Queues.WorkItems(), wake: make(chan struct{}, 1),
-		held: map[string]*work{}, free: cfg.Slots, stopped: make(chan struct{}),
+		held: map[string]*work{}, free: cfg.Slots, stopped: make(chan struct{}), mean: guessedMean,
 	}
 	r.receiving, r.endRecv = context.WithCancel(context.Background())
 	r.storage, r.endWrite = context.WithCancel(context.Background())
@@ -64,7 +66,7 @@ func (r *Runner) Start() {
 	r.startOnce.Do(func() {
 		r.loops.Go(r.keep)
 		if *r.cfg.Hosts {
-			r.loops.Go(r.receiveLoop)
+			r.receives.Go(r.receiveLoop)
 		}
 	})
 }
@@ -77,33 +79,48 @@ func (r *Runner) Wake() {
 	}
 }
 
-// Room says whether an activity handed over now would start soon.
+// Room says whether an activity handed over now would start soon, and keeps a place for it then: Offer takes the place
+// up, Left returns it. Without that, one large fan-out would be promised the same free slot for each of its activities.
 func (r *Runner) Room(name string) bool {
 	if _, ok := r.cfg.Handler(name); !ok {
 		return false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !r.closed && r.hasRoom()
+	if r.closed || !r.hasRoom() {
+		return false
+	}
+	r.kept++
+	return true
 }
 
-// hasRoom estimates the wait from the backlog and how long activities took of late.
+// Left returns places that Room kept and that are not needed.
+func (r *Runner) Left(places int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.kept = max(r.kept-places, 0)
+}
+
+// guessedMean is how long activities are taken to run before any has.
+const guessedMean = 50 * time.Millisecond
+
+// hasRoom estimates the wait from what is ahead and how long activities took of late.
 func (r *Runner) hasRoom() bool {
-	if r.free > 0 {
+	ahead := len(r.backlog) + r.kept - r.free
+	if ahead < 0 {
 		return true
 	}
 	mean := max(r.mean, time.Millisecond)
-	return time.Duration(len(r.backlog)+1)*mean/time.Duration(r.cfg.Slots) < r.cfg.Backlog
+	return time.Duration(ahead+1)*mean/time.Duration(r.cfg.Slots) < r.cfg.Backlog
 }
 
 // Offer takes a work item that the caller holds invisible. False means that it is not taken and still the caller's.
 func (r *Runner) Offer(w Work) bool {
-	if _, ok := r.cfg.Handler(activityName(w.Envelope)); !ok {
-		return false
-	}
+	_, hosted := r.cfg.Handler(activityName(w.Envelope))
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed {
+	r.kept = max(r.kept-1, 0)
+	if r.closed || !hosted {
 		return false
 	}
 	r.enqueue(&work{Work: w})
@@ -164,12 +181,13 @@ func (r *Runner) Stop(ctx context.Context) error {
 
 func (r *Runner) shutDown() {
 	defer close(r.stopped)
-	r.endRecv()
 	r.mu.Lock()
 	r.closed = true
 	waiting := r.backlog
 	r.backlog = nil
 	r.mu.Unlock()
+	r.endRecv()
+	r.receives.Wait() // the last batch is handed back, too
 	r.giveBack(waiting, 0)
 	if !waitFor(&r.running, r.cfg.Grace) {
 		r.cancelRun(ErrStopping)
@@ -230,17 +248,21 @@ func (r *Runner) each(list []*work, what string, do func(*work) error) {
 		g.Go(func() error {
 			w.busy.Lock()
 			defer w.busy.Unlock()
-			if w.gone {
-				return nil
-			}
-			if err := do(w); err != nil && r.storage.Err() == nil {
-				r.cfg.Logger.Warn("a work item could not be settled; it is delivered again when its lock runs out",
-					keyOperation, what, keyMessage, w.Receipt.ID, keyActivity, activityName(w.Envelope), keyError, err)
+			if !w.gone {
+				r.settle(w, what, do)
 			}
 			return nil
 		})
 	}
 	_ = g.Wait()
+}
+
+// settle makes one storage call for a work item; the caller holds busy.
+func (r *Runner) settle(w *work, what string, do func(*work) error) {
+	if err := do(w); err != nil && r.storage.Err() == nil {
+		r.cfg.Logger.Warn("a work item could not be settled; it is delivered again when its lock runs out",
+			keyOperation, what, keyMessage, w.Receipt.ID, keyActivity, activityName(w.Envelope), keyError, err)
+	}
 }
 
 // keep renews the locks of the work items that wait or run here.
@@ -258,15 +280,33 @@ func (r *Runner) keep() {
 }
 
 func (r *Runner) renewDue() {
-	r.each(r.all(), "renew", func(w *work) error {
-		if time.Until(w.LockedUntil) > r.cfg.Lock/2 {
+	// One call that hangs must not keep the others from being renewed in time.
+	ctx, cancel := context.WithTimeout(r.storage, r.cfg.Lock/4)
+	defer cancel()
+	var g errgroup.Group
+	g.SetLimit(storageFanOut)
+	for _, w := range r.all() {
+		if !w.busy.TryLock() {
+			continue // it is being settled
+		}
+		if w.gone || time.Until(w.LockedUntil) > r.cfg.Lock/2 {
+			w.busy.Unlock()
+			continue
+		}
+		g.Go(func() error {
+			defer w.busy.Unlock()
+			r.settle(w, "renew", func(w *work) error { return r.renew(ctx, w) })
 			return nil
-		}
-		sent := time.Now()
-		renewed, err := r.queue.SetVisibility(r.storage, w.Receipt, r.cfg.Lock)
-		if err == nil {
-			w.Receipt, w.LockedUntil = renewed, sent.Add(r.cfg.Lock)
-		}
-		return err
-	})
+		})
+	}
+	_ = g.Wait()
+}
+
+func (r *Runner) renew(ctx context.Context, w *work) error {
+	sent := time.Now()
+	renewed, err := r.queue.SetVisibility(ctx, w.Receipt, r.cfg.Lock)
+	if err == nil {
+		w.Receipt, w.LockedUntil = renewed, sent.Add(r.cfg.Lock)
+	}
+	return err
 }

@@ -27,8 +27,16 @@ func (s *session) admit(ctx context.Context, it *item, e *history.ExecutionStart
 		s.drop()
 		return park, "no worker here hosts the orchestrator " + e.Name, nil
 	}
+	s.renewStatus(ctx, e.Parent != nil)
 	s.st.begin(e)
 	return apply, "", nil
+}
+
+// untouched says whether it is all but certain that nobody has worked on the instance: its start comes for the first
+// time, and this partition has not started it before. The first commit, which inserts the sentinel, would learn
+// otherwise, but only after the episode's messages were put.
+func (s *session) untouched(it *item) bool {
+	return s.st == nil && it.deliveries == 1 && s.conflicts == 0 && !s.p.started.has(s.id)
 }
 
 // admitTopLevel compares a client's start with the status row the client wrote after it.
@@ -38,8 +46,7 @@ func (s *session) admitTopLevel(ctx context.Context, it *item, e *history.Execut
 		return 0, "", err
 	}
 	own := row != nil && strings.EqualFold(row.ExecutionID, deref(e.Instance.ExecutionID))
-	if s.st == nil && own && row.Status == history.Pending && row.Generation == 0 && it.deliveries == 1 {
-		// Nobody can have worked on it: the first commit inserts the sentinel and would learn otherwise.
+	if own && row.Status == history.Pending && row.Generation == 0 && s.untouched(it) {
 		s.st = &state{}
 		s.status.adopt(row)
 		return apply, "", nil
@@ -87,7 +94,7 @@ func (s *session) awaitRow(it *item) (verdict, string, error) {
 // admitChild compares a sub-orchestration's start with the execution the instance has, by the parent's decision.
 func (s *session) admitChild(ctx context.Context, it *item, e *history.ExecutionStarted) (verdict, string, error) {
 	parentExecution := deref(e.Parent.Instance.ExecutionID)
-	if s.st == nil && it.deliveries == 1 && parentExecution != "" && strings.HasPrefix(s.id, parentExecution+":") {
+	if parentExecution != "" && strings.HasPrefix(s.id, parentExecution+":") && s.untouched(it) {
 		s.st = &state{} // an id of the parent's own making: nobody else starts it
 		return apply, "", nil
 	}

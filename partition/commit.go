@@ -65,17 +65,28 @@ func activityName(o *outgoing) string {
 // releaseWork makes work items visible whose episode was not committed here; whoever takes them finds out whether
 // the decision stands.
 func (s *session) releaseWork(ctx context.Context, ep *episode) {
+	held := 0
 	for _, o := range ep.out {
-		if o.held && o.receipt.ID != "" {
+		if !o.held {
+			continue
+		}
+		held++
+		if o.receipt.ID != "" {
 			_, _ = o.queue.SetVisibility(ctx, o.receipt, 0) // at worst it appears when its lock runs out
 		}
 	}
-	s.p.cfg.Host.WorkItemPut()
+	if held > 0 {
+		s.p.cfg.Host.ActivityRoomLeft(held)
+		s.p.cfg.Host.WorkItemPut()
+	}
 }
 
 // commit writes the episode's rows. After it the decisions stand.
 func (s *session) commit(ctx context.Context, ep *episode) error {
 	st := s.st
+	if err := s.p.owned(); err != nil {
+		return err // sending took longer than the lease lasts
+	}
 	ep.committed = tables.Commit{
 		InstanceID: s.id, ExecutionID: st.executionID, StartID: st.startID,
 		FirstRow: ep.firstRow, Records: ep.records, ETag: st.etag, CommitID: newCommitID(),
@@ -89,14 +100,16 @@ func (s *session) commit(ctx context.Context, ep *episode) error {
 	st.rows = ep.firstRow + len(ep.records)
 	st.totalRows = max(st.totalRows, st.rows)
 	episodes := st.episodes
+	if ep.newGeneration {
+		st.seen = st.retire()
+		st.forgetGeneration()
+		episodes = 1
+	}
 	for _, r := range ep.records {
 		st.note(r)
 	}
-	if !ep.newGeneration {
-		st.episodes = episodes
-	} else {
-		st.episodes = 1
-	}
+	st.episodes = episodes
+	s.p.started.add(s.id)
 	s.p.health.committed()
 	return nil
 }
@@ -114,6 +127,9 @@ func (s *session) dispatch(ctx context.Context, ep *episode) {
 		switch {
 		case o.isTimer():
 			s.p.schedule(o)
+		case o.held && !time.Now().Before(o.until):
+			s.p.cfg.Host.ActivityRoomLeft(1) // its lock has run out: whoever has it by now runs it
+			s.p.cfg.Host.WorkItemPut()
 		case o.held && !s.p.cfg.Host.OfferActivity(WorkItem{Envelope: o.envelope, Receipt: o.receipt, LockedUntil: o.until}):
 			h, _ := s.p.holds.add(o.queue, o.receipt, o.until)
 			unwanted = append(unwanted, h)
@@ -125,8 +141,18 @@ func (s *session) dispatch(ctx context.Context, ep *episode) {
 	}
 }
 
+const (
+	// nearTimer is how far away a timer is at most that must fire on the instant.
+	nearTimer = time.Minute
+	// mostTimers is how many timers may be in memory before those farther away are left to their messages.
+	mostTimers = 100_000
+)
+
 // schedule lets a timer fire on the instant; its message, which is due on a whole second, is then deleted unread.
 func (p *Partition) schedule(o *outgoing) {
+	if time.Until(o.fireAt) > nearTimer && p.timers.count() >= mostTimers {
+		return
+	}
 	h := p.holds.addUnused(o.queue, o.receipt, o.until)
 	p.timers.add(o.fireAt, newItem(o.envelope, 1, time.Time{}, h))
 }

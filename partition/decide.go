@@ -22,6 +22,9 @@ type outgoing struct {
 
 const workItems = -1
 
+// tick is the resolution of times in histories.
+const tick = 100 * time.Nanosecond
+
 func (o *outgoing) isTimer() bool { return !o.fireAt.IsZero() }
 
 // decide turns new decisions into rows and messages, in the order of their ids.
@@ -53,7 +56,10 @@ func (s *session) message(ep *episode, a replay.Action, created history.Event) *
 		return s.child(ep, id, a)
 	case *replay.SendEvent:
 		raised := &history.EventRaised{Name: a.Name, Input: a.Input}
-		return s.control(s.envelope(ep, id, raised, history.Instance{InstanceID: a.InstanceID}, a.Name, a.Input))
+		o := s.envelope(ep, id, raised, history.Instance{InstanceID: a.InstanceID}, a.Name, a.Input)
+		// Rows of .NET tell events apart by time, name and input alone, so no two events of an episode have one time.
+		raised.Timestamp = ep.now.Add(time.Duration(id) * tick)
+		return s.control(o)
 	default:
 		return nil
 	}

@@ -129,15 +129,21 @@ func (s *session) nextGeneration(ep *episode, out *replay.Outcome) (*replay.Turn
 	}
 	st.replay.Unload()
 	st.executionID, st.started, st.replay, st.pending = id, start, nil, nil
+	for _, r := range ep.records {
+		if r.ActivityID != "" {
+			st.note(r) // applied, although the row will not be written
+			st.messages[r.Event] = r.ActivityID
+		}
+	}
 	ep.records, ep.firstRow, ep.newGeneration = nil, 0, true
 	ep.addMarker(&history.OrchestratorStarted{})
 	ep.add(start, "")
 	if out.CarrySuspend != nil {
-		ep.add(out.CarrySuspend, "")
+		ep.add(out.CarrySuspend, st.messages[out.CarrySuspend])
 	}
 	for _, e := range out.Carry {
 		e.Common().IsPlayed = false
-		ep.add(e, "")
+		ep.add(e, st.messages[e])
 	}
 	turn, err := s.replayEpisode(ep)
 	ep.addMarker(&history.OrchestratorCompleted{})

@@ -29,7 +29,7 @@ type Health struct {
 func (p *Partition) Health() Health {
 	h := Health{
 		Partition: p.Index(), Queue: p.queue.Name(), Commits: p.health.commits.Load(),
-		Waiting: p.sessions.pending(), Sessions: p.sessions.count(), LeaseUntil: p.cfg.Lease.Deadline(),
+		Waiting: p.sessions.pending(), Sessions: p.sessions.size(), LeaseUntil: p.cfg.Lease.Deadline(),
 	}
 	if at := p.health.lastReceive.Load(); at != 0 {
 		h.LastReceive = time.Unix(0, at).UTC()
@@ -37,7 +37,7 @@ func (p *Partition) Health() Health {
 	return h
 }
 
-func (ss *sessions) count() int {
+func (ss *sessions) size() int {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	return len(ss.byID)

@@ -156,17 +156,22 @@ func (hs *holds) each(ctx context.Context, list []*hold, what string, do func(co
 		g.Go(func() error {
 			h.busy.Lock()
 			defer h.busy.Unlock()
-			if h.settled {
-				return nil
-			}
-			if err := do(ctx, h); err != nil && ctx.Err() == nil {
-				hs.logger.Warn("a queue message could not be settled; it will be delivered again and recognised",
-					keyOperation, what, keyQueue, h.queue.Name(), keyMessage, h.id, keyError, err)
-			}
+			hs.one(ctx, h, what, do)
 			return nil
 		})
 	}
 	_ = g.Wait()
+}
+
+// one makes one call on a message that is not settled yet; the caller holds busy.
+func (hs *holds) one(ctx context.Context, h *hold, what string, do func(context.Context, *hold) error) {
+	if h.settled {
+		return
+	}
+	if err := do(ctx, h); err != nil && ctx.Err() == nil {
+		hs.logger.Warn("a queue message could not be settled; it will be delivered again and recognised",
+			keyOperation, what, keyQueue, h.queue.Name(), keyMessage, h.id, keyError, err)
+	}
 }
 
 // keep renews the locks of messages in use until ctx ends.
@@ -190,13 +195,30 @@ func (hs *holds) renewDue(ctx context.Context) {
 			due = append(due, h)
 		}
 	}
-	hs.each(ctx, due, "renew", func(ctx context.Context, h *hold) error {
-		r, _ := h.snapshot()
-		sent := time.Now()
-		renewed, err := h.queue.SetVisibility(ctx, r, hs.lock)
-		if err == nil {
-			h.refresh(renewed, sent.Add(hs.lock))
-		}
-		return err
-	})
+	// One call that hangs must not keep the others from being renewed in time.
+	ctx, cancel := context.WithTimeout(ctx, hs.lock/4)
+	defer cancel()
+	var g errgroup.Group
+	g.SetLimit(storageFanOut)
+	for _, h := range due {
+		g.Go(func() error {
+			if !h.busy.TryLock() {
+				return nil // it is being settled
+			}
+			defer h.busy.Unlock()
+			hs.one(ctx, h, "renew", hs.renew)
+			return nil
+		})
+	}
+	_ = g.Wait()
+}
+
+func (hs *holds) renew(ctx context.Context, h *hold) error {
+	r, _ := h.snapshot()
+	sent := time.Now()
+	renewed, err := h.queue.SetVisibility(ctx, r, hs.lock)
+	if err == nil {
+		h.refresh(renewed, sent.Add(hs.lock))
+	}
+	return err
 }

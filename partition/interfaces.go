@@ -33,8 +33,11 @@ type Lease interface {
 type Host interface {
 	// Orchestrator finds the code of an orchestrator; false means this worker does not host it.
 	Orchestrator(name, version string) (*replay.Definition, bool)
-	// ActivityRoom says whether an activity put now would start in this process soon.
+	// ActivityRoom says whether an activity put now would start in this process soon, and keeps a place for it then. The
+	// place is taken up by OfferActivity or returned by ActivityRoomLeft.
 	ActivityRoom(name string) bool
+	// ActivityRoomLeft returns places that ActivityRoom kept and that are not needed.
+	ActivityRoomLeft(places int)
 	// OfferActivity hands over a work item that this partition put invisible. When it returns false the partition
 	// makes the work item visible to every worker.
 	OfferActivity(WorkItem) bool

@@ -28,12 +28,14 @@ type Partition struct {
 	room     chan struct{}
 
 	// work is the context of everything that touches storage; it ends when the lease is lost.
-	work     context.Context
-	endWork  context.CancelCauseFunc
-	receive  context.Context
-	endRecv  context.CancelFunc
-	running  sync.WaitGroup // receiving and helpers
-	episodes sync.WaitGroup // sessions at work
+	work      context.Context
+	endWork   context.CancelCauseFunc
+	receive   context.Context
+	endRecv   context.CancelFunc
+	running   sync.WaitGroup // helpers
+	receiving sync.WaitGroup // the receive loop
+	episodes  sync.WaitGroup // sessions at work
+	started   recent         // instances that were worked on here
 
 	startOnce sync.Once
 	stopOnce  sync.Once
@@ -63,13 +65,17 @@ func New(cfg Config) *Partition {
 // Index is the number of the control queue.
 func (p *Partition) Index() int { return p.cfg.Lease.Partition() }
 
+// drainLimit is how long a partition that another worker asked for takes at most to finish what runs.
+const drainLimit = time.Minute
+
 // Start begins to receive. It returns at once; Done tells when the partition has ended.
 func (p *Partition) Start() {
 	p.startOnce.Do(func() {
 		p.running.Go(func() { p.holds.keep(p.work) })
 		p.running.Go(p.timers.run)
+		p.running.Go(p.guard)
 		p.running.Go(p.watchLease)
-		p.running.Go(p.receiveLoop)
+		p.receiving.Go(p.receiveLoop)
 	})
 }
 
@@ -104,68 +110,17 @@ func (p *Partition) Deliver(r Result) bool {
 	if p.receive.Err() != nil {
 		return false
 	}
-	h, _ := p.holds.add(p.cfg.Queues.WorkItems(), r.WorkItem, r.LockedUntil)
-	if !p.sessions.deliver(newItem(r.Envelope, 1, time.Time{}, h)) {
-		p.holds.forget(h)
-		return false
-	}
-	return true
-}
-
-func (p *Partition) watchLease() {
-	select {
-	case <-p.work.Done():
-	case <-p.cfg.Lease.Lost():
-		p.log.Warn("the lease was lost; the partition stops at once and its messages come back when their locks run out")
-		p.endWork(ErrLeaseLost)
-	case <-p.cfg.Lease.HandOver():
-		p.log.Info("another worker takes the partition over; draining")
-	case <-p.receive.Done():
-		return
-	}
-	go p.stopOnce.Do(func() {
-		ctx, cancel := context.WithDeadline(context.Background(), p.cfg.Lease.Deadline())
-		defer cancel()
-		p.drain(ctx)
+	return p.sessions.deliverTo(r.Envelope.Message.Target.InstanceID, func() *item {
+		h, _ := p.holds.add(p.cfg.Queues.WorkItems(), r.WorkItem, r.LockedUntil)
+		return newItem(r.Envelope, 1, time.Time{}, h)
 	})
-}
-
-// drain is the one way a partition ends.
-func (p *Partition) drain(ctx context.Context) {
-	defer close(p.done)
-	p.endRecv()
-	p.sessions.close()
-	p.timers.stop()
-	finished := make(chan struct{})
-	go func() { p.episodes.Wait(); close(finished) }()
-	select {
-	case <-finished:
-	case <-ctx.Done():
-		p.endWork(ctx.Err())
-		<-finished
-	}
-	if p.work.Err() == nil {
-		p.sessions.flushStatuses(p.work)
-		p.sessions.sendResults(p.work)
-		p.holds.giveBack(p.work, p.holds.used(), 0)
-	}
-	p.sessions.unloadAll()
-	p.endWork(context.Canceled)
-	p.running.Wait()
-	if err := p.cfg.Lease.Release(context.WithoutCancel(ctx)); err != nil {
-		p.log.Warn("the lease could not be released; it lapses by itself", keyError, err)
-	}
 }
 
 // fenced gives the context for a step that writes: it ends with the lease.
 func (p *Partition) fenced() (context.Context, context.CancelFunc, error) {
-	deadline := p.cfg.Lease.Deadline()
-	if !time.Now().Before(deadline) {
-		return nil, nil, ErrLeaseLost
-	}
-	if err := context.Cause(p.work); err != nil {
+	if err := p.owned(); err != nil {
 		return nil, nil, err
 	}
-	ctx, cancel := context.WithDeadlineCause(p.work, deadline, ErrLeaseLost)
+	ctx, cancel := context.WithCancel(p.work)
 	return ctx, cancel, nil
 }

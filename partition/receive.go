@@ -84,9 +84,8 @@ func (p *Partition) accept(d *queues.Delivery, until time.Time) {
 		p.log.Error("a message names no instance; it is set aside with growing delay", keyMessage, d.ID)
 		p.giveBackLater(d.DequeueCount, h)
 	default:
-		if !p.sessions.deliver(newItem(d.Envelope, d.DequeueCount, d.InsertedAt, h)) {
-			p.holds.forget(h)
-		}
+		// When nothing is taken any more the partition drains, and gives back what it holds.
+		p.sessions.deliver(newItem(d.Envelope, d.DequeueCount, d.InsertedAt, h))
 	}
 }
 

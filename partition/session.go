@@ -31,6 +31,7 @@ type session struct {
 	mailbox  []*item
 	flushDue bool
 	active   bool
+	resting  bool // it has to wait a while before it looks at its mailbox
 	idleAt   *list.Element
 
 	st        *state // nil: nothing is known, load before use
@@ -67,10 +68,7 @@ func (s *session) turn() bool {
 	}
 	if flush {
 		if ctx, cancel, err := s.p.fenced(); err == nil {
-			if err := s.flushStatus(ctx); err != nil {
-				s.log.Warn("the status row could not be written; trying again", keyError, err)
-				s.armFlush()
-			}
+			s.tryFlush(ctx)
 			cancel()
 		}
 	}
@@ -81,7 +79,8 @@ func (s *session) turn() bool {
 func (s *session) step(items []*item) {
 	ctx, cancel, err := s.p.fenced()
 	if err != nil {
-		return // the partition ends; its messages come back by themselves
+		s.p.sessions.putBack(s, items) // the partition ends, and sees to what can be passed on
+		return
 	}
 	defer cancel()
 	found, err := s.apply(ctx, items)
@@ -102,6 +101,9 @@ func (s *session) apply(ctx context.Context, items []*item) (found *sorted, err 
 	}()
 	order(items)
 	if found, err = s.sort(ctx, items); err != nil {
+		return found, err
+	}
+	if err = s.catchUpStatus(ctx, found); err != nil {
 		return found, err
 	}
 	return found, s.advance(ctx, found)
@@ -142,16 +144,21 @@ func (s *session) advance(ctx context.Context, found *sorted) error {
 // before the decision they answer.
 func (s *session) settle(ctx context.Context, found *sorted) {
 	s.p.holds.delete(ctx, holdsOf(found.copies))
+	var again []*item
 	for _, it := range found.early {
 		if found.progress && it.tries < conflictsInARow {
 			it.tries++
-			s.p.sessions.deliver(it)
+			again = append(again, it)
 			continue
 		}
 		s.park(ctx, it, "it answers an action that the history does not have")
 	}
+	s.p.sessions.putBack(s, again)
 	for _, pk := range found.parked {
 		s.park(ctx, pk.item, pk.reason)
+	}
+	if len(found.waiting) > 0 {
+		s.p.sessions.postpone(s, found.waiting, found.rest)
 	}
 	if s.st != nil && s.st.ended != nil && !s.status.dirty() {
 		s.drop()
@@ -162,48 +169,60 @@ func (s *session) settle(ctx context.Context, found *sorted) {
 // storage has is the truth, and the next look loads it.
 func (s *session) failed(ctx context.Context, items []*item, err error) {
 	s.drop()
-	if ctx.Err() != nil && s.p.work.Err() != nil {
+	if s.p.work.Err() != nil {
+		s.p.sessions.putBack(s, items)
 		return
 	}
 	s.conflicts++
-	if errors.Is(err, tables.ErrConflict) || s.conflicts <= conflictsInARow && !isStuck(err) {
-		s.log.Warn("the episode was not committed; loading the instance again", keyError, err)
-		wait := 50 * time.Millisecond << min(s.conflicts, 7)
-		if s.conflicts <= 2*conflictsInARow {
-			for _, it := range items {
-				s.p.deliverAfter(wait, it)
-			}
-			return
-		}
+	most := conflictsInARow
+	if errors.Is(err, tables.ErrConflict) {
+		most *= 2
 	}
+	if s.conflicts <= most && !isHopeless(err) {
+		s.log.Warn("the episode was not committed; loading the instance again", keyError, err)
+		s.p.sessions.postpone(s, items, 50*time.Millisecond<<s.conflicts)
+		return
+	}
+	s.conflicts = 0
 	s.log.Error("the instance cannot be advanced; its messages are set aside with growing delay", keyError, err)
 	for _, it := range items {
 		s.park(ctx, it, err.Error())
 	}
 }
 
-// isStuck says whether trying again at once would do harm.
-func isStuck(err error) bool {
+// isHopeless says whether trying again at once would do harm, or no good.
+func isHopeless(err error) bool {
 	var stuck *replay.StuckError
 	var panicked *panicError
-	return errors.As(err, &stuck) || errors.As(err, &panicked)
+	var corrupt *tables.CorruptHistoryError
+	var large *tables.ValueTooLargeError
+	return errors.As(err, &stuck) || errors.As(err, &panicked) || errors.As(err, &corrupt) || errors.As(err, &large)
 }
 
-// park gives a message back to the queue with a delay that grows with its deliveries.
+// park gives a message back to the queue with a delay that grows with its deliveries. A result that came straight from
+// its activity becomes a message: its work item must not come back, or the activity would run again and again.
 func (s *session) park(ctx context.Context, it *item, reason string) {
 	delay := backoff(it.deliveries)
 	s.log.Warn("a message cannot be applied now and is set aside",
 		keyEvent, it.event.Kind().String(), keyReason, reason, keyDelay, delay, keyCount, it.deliveries)
-	s.p.holds.giveBack(ctx, it.holds, delay)
-}
-
-// sendResult lets an activity's outcome travel to the next owner as a message.
-func (s *session) sendResult(ctx context.Context, it *item) {
-	if _, err := s.p.queue.Put(ctx, it.envelope, 0); err != nil {
-		s.log.Warn("a result could not be passed on; its activity runs again", keyError, err)
+	if !s.p.isResult(it) {
+		s.p.holds.giveBack(ctx, it.holds, delay)
 		return
 	}
+	if err := s.sendResult(ctx, it, delay); err != nil {
+		s.log.Warn("a result could not be set aside; it waits in memory", keyError, err)
+		s.p.sessions.postpone(s, []*item{it}, delay)
+	}
+}
+
+// sendResult lets an activity's outcome travel as a message, and deletes the work item it came from.
+func (s *session) sendResult(ctx context.Context, it *item, delay time.Duration) error {
+	it.envelope.SequenceNumber = s.p.cfg.Queues.NextSequence()
+	if _, err := s.p.queue.Put(ctx, it.envelope, delay); err != nil {
+		return err
+	}
 	s.p.holds.delete(ctx, it.holds)
+	return nil
 }
 
 // drop forgets everything in memory.
@@ -229,7 +248,7 @@ func (s *session) ensureLoaded(ctx context.Context) error {
 		return err
 	}
 	s.st = stateOf(h)
-	return nil
+	return s.noteLoaded(h)
 }
 
 // ensureReplayed replays what is committed, so that open actions are known.

@@ -3,6 +3,7 @@ package partition
 import (
 	"container/list"
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -14,7 +15,7 @@ type sessions struct {
 	mu      sync.Mutex
 	byID    map[string]*session
 	idle    *list.List // of *session, least recently used first
-	waiting int        // items in mailboxes
+	waiting int        // items in mailboxes of sessions that do not rest
 	closed  bool
 }
 
@@ -25,10 +26,73 @@ func newSessions(p *Partition) *sessions {
 // deliver puts an item into its instance's mailbox and sets the instance to work. False means that the partition
 // takes nothing any more.
 func (ss *sessions) deliver(it *item) bool {
-	return ss.wake(it.instanceID(), func(s *session) {
+	return ss.deliverTo(it.instanceID(), func() *item { return it })
+}
+
+// deliverTo is deliver for an item that is only made when the partition takes it.
+func (ss *sessions) deliverTo(id string, produce func() *item) bool {
+	return ss.wake(id, func(s *session) {
+		it := produce()
+		if _, starts := it.start(); starts {
+			ss.rest(s, false) // what rests here may be waiting for just that
+		}
 		s.mailbox = append(s.mailbox, it)
-		ss.waiting++
+		ss.count(s, 1)
 	}, true)
+}
+
+// count keeps the number of items that wait for their turn; the caller holds mu. What rests does not count: a few
+// instances that cannot go on must not keep the partition from receiving.
+func (ss *sessions) count(s *session, n int) {
+	if !s.resting {
+		ss.waiting += n
+	}
+}
+
+// rest lets a session rest, or ends its rest; the caller holds mu.
+func (ss *sessions) rest(s *session, on bool) {
+	ss.count(s, -len(s.mailbox))
+	s.resting = on
+	ss.count(s, len(s.mailbox))
+	if on {
+		signal(ss.p.room)
+	}
+}
+
+// putBack returns items to the head of the mailbox of a session at work, so that what came first stays first.
+func (ss *sessions) putBack(s *session, items []*item) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	s.mailbox = slices.Concat(items, s.mailbox)
+	ss.count(s, len(items))
+}
+
+// postpone returns items to the head of the mailbox of a session at work and lets the session rest for a while.
+func (ss *sessions) postpone(s *session, items []*item, rest time.Duration) {
+	ss.putBack(s, items)
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	ss.rest(s, true)
+	time.AfterFunc(rest, func() { ss.resume(s) })
+}
+
+func (ss *sessions) resume(s *session) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	ss.rest(s, false)
+	if !ss.closed && !s.active && (len(s.mailbox) > 0 || s.flushDue) {
+		ss.activate(s)
+	}
+}
+
+// activate sets a session to work; the caller holds mu.
+func (ss *sessions) activate(s *session) {
+	if s.idleAt != nil {
+		ss.idle.Remove(s.idleAt)
+		s.idleAt = nil
+	}
+	s.active = true
+	ss.p.episodes.Go(s.run)
 }
 
 // poke sets an instance to work on its overdue status row.
@@ -51,13 +115,8 @@ func (ss *sessions) wake(id string, change func(*session), create bool) bool {
 		ss.byID[id] = s
 	}
 	change(s)
-	if s.idleAt != nil {
-		ss.idle.Remove(s.idleAt)
-		s.idleAt = nil
-	}
-	if !s.active {
-		s.active = true
-		ss.p.episodes.Go(s.run)
+	if !s.active && !s.resting {
+		ss.activate(s)
 	}
 	return true
 }
@@ -71,11 +130,18 @@ func (ss *sessions) pending() int {
 
 // take hands a session its next items. With nothing to do the session goes idle and ok is false.
 func (ss *sessions) take(s *session, most int) (items []*item, flush, ok bool) {
+	items, flush, evicted, ok := ss.takeOrSettle(s, most)
+	for _, e := range evicted {
+		e.drop() // outside of mu: bodies run their deferred calls
+	}
+	return items, flush, ok
+}
+
+func (ss *sessions) takeOrSettle(s *session, most int) (items []*item, flush bool, evicted []*session, ok bool) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	if ss.closed || (len(s.mailbox) == 0 && !s.flushDue) {
-		ss.settle(s)
-		return nil, false, false
+	if ss.closed || s.resting || (len(s.mailbox) == 0 && !s.flushDue) {
+		return nil, false, ss.settle(s), false
 	}
 	n := min(most, len(s.mailbox))
 	items, s.mailbox = s.mailbox[:n:n], s.mailbox[n:]
@@ -85,25 +151,26 @@ func (ss *sessions) take(s *session, most int) (items []*item, flush, ok bool) {
 	ss.waiting -= n
 	flush, s.flushDue = s.flushDue, false
 	signal(ss.p.room)
-	return items, flush, true
+	return items, flush, nil, true
 }
 
-// settle ends a session's turn: what is worth keeping becomes idle, the rest is forgotten.
-func (ss *sessions) settle(s *session) {
+// settle ends a session's turn: what is worth keeping becomes idle, the rest is forgotten. It returns the sessions that
+// have to make room, to be unloaded by the caller.
+func (ss *sessions) settle(s *session) []*session {
 	s.active = false
-	if ss.closed {
-		return
+	if ss.closed || len(s.mailbox) > 0 {
+		return nil // it rests
 	}
 	if !s.worthKeeping() {
 		delete(ss.byID, s.id)
-		return
+		return nil
 	}
 	s.idleAt = ss.idle.PushBack(s)
-	ss.evict()
+	return ss.evict()
 }
 
-// evict unloads the least recently used idle sessions above the limit. What they had is in the history.
-func (ss *sessions) evict() {
+// evict takes out the least recently used idle sessions above the limit. What they had is in the history.
+func (ss *sessions) evict() (evicted []*session) {
 	for e := ss.idle.Front(); e != nil && ss.idle.Len() > ss.p.cfg.MaxSessions; {
 		s := e.Value.(*session)
 		next := e.Next()
@@ -111,10 +178,11 @@ func (ss *sessions) evict() {
 			ss.idle.Remove(e)
 			s.idleAt = nil
 			delete(ss.byID, s.id)
-			s.drop()
+			evicted = append(evicted, s)
 		}
 		e = next
 	}
+	return evicted
 }
 
 func (ss *sessions) close() {
@@ -145,11 +213,13 @@ func (ss *sessions) flushStatuses(ctx context.Context) {
 
 // sendResults turns results that wait in mailboxes into messages for the next owner.
 func (ss *sessions) sendResults(ctx context.Context) {
-	workItems := ss.p.cfg.Queues.WorkItems().Name()
 	each(ss.all(), func(s *session) {
 		for _, it := range s.mailbox {
-			if len(it.holds) == 1 && it.holds[0].queue.Name() == workItems {
-				s.sendResult(ctx, it)
+			if !ss.p.isResult(it) {
+				continue
+			}
+			if err := s.sendResult(ctx, it, 0); err != nil {
+				s.log.Warn("a result could not be passed on; its activity runs again", keyError, err)
 			}
 		}
 	})
@@ -181,5 +251,7 @@ func signal(c chan<- struct{}) {
 // timerDue is called by the heap of near timers.
 func (p *Partition) timerDue(it *item) { p.sessions.deliver(it) }
 
-// deliverAfter puts an item back after a short time.
-func (p *Partition) deliverAfter(d time.Duration, it *item) { p.timers.add(time.Now().Add(d), it) }
+// isResult tells results that an activity of this process left here from messages of the control queue.
+func (p *Partition) isResult(it *item) bool {
+	return len(it.holds) == 1 && it.holds[0].queue == p.cfg.Queues.WorkItems()
+}

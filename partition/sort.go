@@ -21,11 +21,14 @@ const (
 	early                // it answers a decision that is not committed yet
 	park                 // its message goes back to the queue for a while
 	later                // it was put into the heap of near timers
+	again                // the session looks at it again after a short rest
 )
 
 // sorted is the outcome of looking at a batch of items.
 type sorted struct {
 	accepted, copies, early []*item
+	waiting                 []*item
+	rest                    time.Duration // before waiting is looked at again
 	parked                  []parked
 	results                 map[int32]struct{} // actions answered by accepted items
 	identities              map[string]struct{}
@@ -55,6 +58,9 @@ func (s *session) sort(ctx context.Context, items []*item) (*sorted, error) {
 			out.early = append(out.early, it)
 		case park:
 			out.parked = append(out.parked, parked{it, reason})
+		case again:
+			out.waiting, out.rest = append(out.waiting, it), max(out.rest, restOf(it))
+			it.tries++
 		case later:
 		}
 	}
@@ -62,10 +68,14 @@ func (s *session) sort(ctx context.Context, items []*item) (*sorted, error) {
 }
 
 func (s *session) judge(ctx context.Context, it *item, out *sorted) (verdict, string, error) {
-	if e, ok := it.start(); ok {
+	e, starts := it.start()
+	_, rewinds := it.event.(*history.GenericEvent)
+	switch {
+	case (starts || rewinds) && len(out.accepted) > 0:
+		return early, "", nil // both change what the accepted ones were judged by: they come after their episode
+	case starts:
 		return s.admit(ctx, it, e)
-	}
-	if _, ok := it.event.(*history.GenericEvent); ok {
+	case rewinds:
 		s.drop() // a rewind has edited the history
 	}
 	if err := s.ensureLoaded(ctx); err != nil {
@@ -135,10 +145,9 @@ func (s *session) timer(it *item, out *sorted, e *history.TimerFired) (verdict, 
 	if e.TimerID == fakeTimerID {
 		return apply, "", nil
 	}
-	if s.st.replay != nil {
-		if _, is, at := s.st.replay.Lookup(e.TimerID); is == replay.Open && !at.Equal(e.FireAt) {
-			return drop, "the timer it fires was decided anew for another instant", nil
-		}
+	// The history says what was decided. Code that was changed since may say another instant, but no message comes then.
+	if at, open := s.st.timers[e.TimerID]; open && !at.Equal(e.FireAt) {
+		return drop, "the timer it fires was decided anew for another instant", nil
 	}
 	if time.Until(e.FireAt) > 0 {
 		s.p.timers.add(e.FireAt, it)
@@ -187,30 +196,25 @@ func (s *session) orphan(ctx context.Context, it *item) (verdict, string, error)
 // maxDelay is the longest a message may be invisible.
 const maxDelay = 7*24*time.Hour - time.Minute
 
-// soon looks at an item again in memory a few times before its message goes back to the queue.
+// soon looks at an item again in memory a few times before its message goes back to the queue. The session rests
+// meanwhile, so that what comes behind stays behind.
 func (s *session) soon(it *item, reason string) (verdict, string, error) {
 	if it.tries >= 5 {
 		it.tries = 0
 		return park, reason, nil
 	}
-	s.p.deliverAfter(50*time.Millisecond<<it.tries, it)
-	it.tries++
-	return later, "", nil
+	return again, "", nil
 }
 
-// afterEnd judges a message for an instance that has ended. Its status row is put right if it lags.
+func restOf(it *item) time.Duration { return 50 * time.Millisecond << it.tries }
+
+// afterEnd judges a message for an instance that has ended.
 func (s *session) afterEnd(ctx context.Context, it *item) (verdict, string, error) {
 	row, err := s.p.cfg.Tables.GetInstance(ctx, s.id, getStatusOnly)
-	if err != nil {
-		return 0, "", err
-	}
 	switch {
-	case row == nil:
-	case strings.EqualFold(row.ExecutionID, s.st.executionID):
-		if row.Status != s.st.ended.Status {
-			return drop, "the instance has ended", s.repairStatus(ctx)
-		}
-	case row.Status == history.Pending:
+	case err != nil:
+		return 0, "", err
+	case row != nil && row.Status == history.Pending && !strings.EqualFold(row.ExecutionID, s.st.executionID):
 		return s.soon(it, "the instance is about to start again")
 	}
 	return drop, "the instance has ended", nil

@@ -3,6 +3,7 @@ package partition
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/go-taskhub/taskhub/history"
@@ -18,13 +19,28 @@ type status struct {
 	etag     string
 	// child: the row may not exist yet. A top-level row that is missing was purged.
 	child bool
-	shown *string // custom status as last written
+	// exists: the row was there. One that is missing then was purged.
+	exists   bool
+	owners   [2]string // execution ids of the current and of the first generation
+	failures int       // writes in a row that failed
+	shown    *string   // custom status as last written
 }
 
 func (st *status) dirty() bool { return st.update != nil }
 
 // adopt takes over a row that was read.
-func (st *status) adopt(row *tables.InstanceRow) { st.etag = row.ETag }
+func (st *status) adopt(row *tables.InstanceRow) { st.etag, st.exists = row.ETag, true }
+
+// renewStatus forgets what an earlier execution has not written: its row belongs to the one that begins. Of a
+// sub-orchestration not even the row is known, it may have been purged in between.
+func (s *session) renewStatus(ctx context.Context, child bool) {
+	old := s.status
+	s.status = status{armed: old.armed}
+	if !child {
+		s.status.etag, s.status.exists = old.etag, old.exists
+	}
+	s.p.holds.delete(ctx, old.triggers)
+}
 
 // recordStatus brings the episode into the status row: at once when the instance has ended, otherwise soon.
 // Messages whose effect shows in the row are deleted after it is written.
@@ -33,15 +49,20 @@ func (s *session) recordStatus(ctx context.Context, ep *episode, triggers []*hol
 	if err != nil {
 		return err
 	}
-	shows := s.status.gather(u, ep.customStatus)
-	if ep.outcome != nil {
-		triggers = append(triggers, s.p.timers.remove(s.id)...)
+	if s.st.behindRow != nil {
+		fold(s.st.behindRow, u)
 	}
-	s.status.child = s.st.started.Parent != nil
-	if ep.outcome != nil {
+	shows := s.status.gather(u, ep.customStatus)
+	s.claimRow()
+	switch {
+	case ep.outcome != nil:
+		triggers = append(triggers, s.p.timers.remove(s.id)...)
 		s.status.terminal = true
 		s.status.triggers = append(s.status.triggers, triggers...)
-		return s.flushStatus(ctx)
+		s.tryFlush(ctx)
+		return nil
+	case ep.newGeneration:
+		triggers = append(triggers, s.p.timers.removeBut(s.id, s.st.executionID)...)
 	}
 	if shows {
 		s.status.triggers = append(s.status.triggers, triggers...)
@@ -52,10 +73,30 @@ func (s *session) recordStatus(ctx context.Context, ep *episode, triggers []*hol
 	return nil
 }
 
+// claimRow notes whose row the status is.
+func (s *session) claimRow() {
+	s.status.child = s.st.started.Parent != nil
+	s.status.owners = [2]string{s.st.executionID, s.st.startID}
+}
+
+// slowestFlush is the longest pause between attempts to write a row.
+const slowestFlush = time.Minute
+
 func (s *session) armFlush() {
 	if !s.status.armed {
 		s.status.armed = true
-		time.AfterFunc(s.p.cfg.StatusDelay, func() { s.p.sessions.poke(s.id) })
+		delay := min(s.p.cfg.StatusDelay<<min(s.status.failures, 10), max(slowestFlush, s.p.cfg.StatusDelay))
+		time.AfterFunc(delay, func() { s.p.sessions.poke(s.id) })
+	}
+}
+
+// tryFlush writes the row now, or later: the history says what became of the episode, so a row that cannot be written
+// is no reason to do anything else again.
+func (s *session) tryFlush(ctx context.Context) {
+	if err := s.flushStatus(ctx); err != nil {
+		s.status.failures++
+		s.log.Warn("the status row could not be written; trying again", keyError, err)
+		s.armFlush()
 	}
 }
 
@@ -112,7 +153,7 @@ func (s *session) flushStatus(ctx context.Context) error {
 	if ended {
 		s.drop()
 	}
-	s.status = status{etag: s.status.etag, child: s.status.child, shown: s.status.shown}
+	s.status = status{etag: s.status.etag, exists: s.status.exists, shown: s.status.shown}
 	s.p.holds.delete(ctx, triggers)
 	if terminal {
 		s.p.cfg.Host.InstanceEnded(s.id)
@@ -130,7 +171,7 @@ func (s *session) writeStatus(ctx context.Context) (gone bool, err error) {
 			switch {
 			case err != nil:
 				return false, err
-			case row == nil && !s.status.child:
+			case row == nil && (!s.status.child || s.status.exists):
 				s.log.Info("the instance's status row is gone: it was purged")
 				return true, nil
 			case row == nil: // a sub-orchestration's first row
@@ -138,21 +179,15 @@ func (s *session) writeStatus(ctx context.Context) (gone bool, err error) {
 				s.log.Info("the instance's status row belongs to another execution; this one ends here", keyExecution, row.ExecutionID)
 				return true, nil
 			default:
-				s.status.etag = row.ETag
+				s.status.adopt(row)
 			}
 		}
 		etag, err := s.p.cfg.Tables.MergeInstance(ctx, u, s.status.etag)
 		switch {
 		case err == nil:
-			s.status.etag, s.status.shown = etag, u.CustomStatus
+			s.status.etag, s.status.exists, s.status.shown = etag, true, u.CustomStatus
 			return false, nil
-		case errors.Is(err, tables.ErrRowNotFound):
-			s.status.etag = ""
-			if !s.status.child {
-				s.log.Info("the instance's status row is gone: it was purged")
-				return true, nil
-			}
-		case errors.Is(err, tables.ErrConflict):
+		case errors.Is(err, tables.ErrRowNotFound), errors.Is(err, tables.ErrConflict):
 			s.status.etag = ""
 		default:
 			return false, err
@@ -164,20 +199,64 @@ func (s *session) writeStatus(ctx context.Context) (gone bool, err error) {
 // mayReplace says whether a row is this instance's to write: its own execution, an earlier generation of it, or for a
 // sub-orchestration whatever an earlier run left.
 func (s *session) mayReplace(row *tables.InstanceRow) bool {
-	if s.status.child || s.st == nil || s.st.isExecution(row.ExecutionID) {
+	if s.status.child || strings.EqualFold(row.ExecutionID, s.status.owners[0]) || strings.EqualFold(row.ExecutionID, s.status.owners[1]) {
 		return true
 	}
 	// The row may show a generation between the first and this one; a start that replaced us would be Pending.
 	return row.Status != history.Pending
 }
 
-// repairStatus writes the end that the history knows over a row that lags.
-func (s *session) repairStatus(ctx context.Context) error {
-	e, at := s.st.ended, s.st.ended.Timestamp
-	return s.writeEnd(ctx, tables.InstanceUpdate{
-		ExecutionID: &s.st.executionID, Name: &s.st.started.Name, LastUpdatedTime: &at, CompletedTime: &at,
-		Status: &e.Status, Output: tables.Output(e),
-	}, tables.AnyVersion)
+// noteLoaded remembers what a status row would show that is as new as the history.
+func (s *session) noteLoaded(h *tables.History) error {
+	if !s.st.exists() {
+		return nil
+	}
+	c := tables.Commit{InstanceID: s.id, ExecutionID: h.ExecutionID, Records: h.Records}
+	u, err := tables.CheckpointUpdate(c, tables.Committed{}, s.p.cfg.Names.Hub(), nil, s.st.last)
+	if err != nil {
+		return err
+	}
+	u.CustomStatus = nil // not in the history
+	s.st.behindRow = &u
+	return nil
+}
+
+// catchUpStatus puts the status row right after an owner, or an episode here, that committed and did not come to write it.
+// The messages that were applied then come again, and are kept until the row is written.
+func (s *session) catchUpStatus(ctx context.Context, found *sorted) error {
+	if len(found.copies) == 0 || s.st == nil || s.st.behindRow == nil {
+		return nil
+	}
+	row, err := s.p.cfg.Tables.GetInstance(ctx, s.id, getStatusOnly)
+	if err != nil {
+		return err
+	}
+	u := *s.st.behindRow
+	s.st.behindRow = nil
+	s.claimRow()
+	switch {
+	case row == nil && !s.status.child || row != nil && !s.mayReplace(row): // purged or replaced
+		return nil
+	case row == nil:
+	case strings.EqualFold(row.ExecutionID, s.st.executionID):
+		if u.Status == nil || row.Status == *u.Status {
+			return nil
+		}
+		u.Input = nil // who made the row wrote it
+	}
+	if row != nil {
+		s.status.adopt(row)
+	}
+	s.status.gather(u, s.status.shown)
+	s.status.triggers = append(s.status.triggers, holdsOf(found.copies)...)
+	found.copies = nil
+	if s.st.ended != nil {
+		s.status.terminal = true
+		s.tryFlush(ctx)
+		return nil
+	}
+	s.armFlush()
+	return nil
 }
 
 // terminatePending ends an instance that has not started. Its start, when it comes, finds the row and is dropped.

@@ -47,12 +47,24 @@ func (t *timers) add(at time.Time, it *item) {
 	signal(t.changed)
 }
 
+func (t *timers) count() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.due)
+}
+
 // remove takes an instance's timers out and returns their messages.
-func (t *timers) remove(instanceID string) []*hold {
+func (t *timers) remove(instanceID string) []*hold { return t.removeBut(instanceID, "") }
+
+// removeBut takes out the timers of all executions of an instance but one.
+func (t *timers) removeBut(instanceID, executionID string) []*hold {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var list []*hold
 	for d := range t.byInstance[instanceID] {
+		if executionID != "" && d.item.executionID() == executionID {
+			continue
+		}
 		if _, ok := d.item.event.(*history.TimerFired); ok {
 			heap.Remove(&t.due, d.index)
 			t.forget(d)

@@ -29,6 +29,7 @@ type Worker struct {
 	mu      sync.Mutex
 	running *process // nil before Start and after Stop
 	used    bool
+	stopped chan struct{} // closed when the first Stop has ended
 }
 
 // process is what Start sets going.
@@ -54,7 +55,7 @@ func New(hub *taskhub.Hub, cfg Config) (*Worker, error) {
 		cfg.Logger = hub.Logger()
 	}
 	return &Worker{
-		hub: hub, cfg: cfg, log: cfg.Logger.With(keyHub, hub.Name(), keyWorker, cfg.ID),
+		hub: hub, cfg: cfg, stopped: make(chan struct{}), log: cfg.Logger.With(keyHub, hub.Name(), keyWorker, cfg.ID),
 		registry: newRegistry(durable.Environment{Converter: hub.Converter(), Interceptors: cfg.Interceptors}),
 	}, nil
 }
@@ -103,6 +104,7 @@ func (w *Worker) Start(ctx context.Context) error {
 		return err
 	}
 	if err := p.leases.Start(ctx); err != nil {
+		p.unhook()
 		return fmt.Errorf("worker: start: %w", err)
 	}
 	p.runner.Start()
@@ -112,19 +114,28 @@ func (w *Worker) Start(ctx context.Context) error {
 }
 
 // Stop drains the worker: partitions finish the episodes that run and are released, running activities get their
-// grace time, what is unfinished goes back to the queues for other workers. Stopping twice is harmless. When ctx ends
-// first, Stop returns its error and the rest is found by others when locks and leases run out.
+// grace time, what is unfinished goes back to the queues for other workers. A second Stop waits for the first. When ctx
+// ends first, Stop returns its error and the rest is found by others when locks and leases run out.
 func (w *Worker) Stop(ctx context.Context) error {
 	w.mu.Lock()
-	p := w.running
+	p, used := w.running, w.used
 	w.running = nil
 	w.mu.Unlock()
-	if p == nil {
+	switch {
+	case p != nil:
+		defer close(w.stopped)
+		err := p.stop(ctx)
+		w.log.Info("the worker has stopped")
+		return err
+	case !used:
 		return nil
 	}
-	err := p.stop(ctx)
-	w.log.Info("the worker has stopped")
-	return err
+	select {
+	case <-w.stopped:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("worker: stop: %w", ctx.Err())
+	}
 }
 
 func newProcess(w *Worker) (*process, error) {
@@ -231,8 +242,11 @@ func (p *process) Orchestrator(name, version string) (*replay.Definition, bool) 
 	return p.w.registry.orchestrator(name, version)
 }
 
-// ActivityRoom says whether an activity would start here soon.
+// ActivityRoom says whether an activity would start here soon, and keeps a place for it then.
 func (p *process) ActivityRoom(name string) bool { return p.runner.Room(name) }
+
+// ActivityRoomLeft returns places that are not needed.
+func (p *process) ActivityRoomLeft(places int) { p.runner.Left(places) }
 
 // OfferActivity hands a work item to the activity runner.
 func (p *process) OfferActivity(w partition.WorkItem) bool {

@@ -1,0 +1,290 @@
+package partition
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"github.com/go-taskhub/taskhub/durable"
+	"github.com/go-taskhub/taskhub/emulator"
+	"github.com/go-taskhub/taskhub/history"
+	"github.com/go-taskhub/taskhub/internal/replay"
+	"github.com/go-taskhub/taskhub/internal/testkit"
+	"github.com/go-taskhub/taskhub/queues"
+	"github.com/go-taskhub/taskhub/storage"
+	"github.com/go-taskhub/taskhub/taskhub"
+)
+
+// patience is how long tests wait for what must happen. It is generous: the machine may be busy.
+const patience = 30 * time.Second
+
+func within(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !condition(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it did not come about that %s", what)
+		}
+	}
+}
+
+// tamper stands between a partition and its storage. before may refuse a request, after may lose the answer.
+type tamper struct {
+	next          policy.Transporter
+	mu            sync.Mutex
+	before, after func(*http.Request) error
+}
+
+func (f *tamper) Do(req *http.Request) (*http.Response, error) {
+	f.mu.Lock()
+	before, after := f.before, f.after
+	f.mu.Unlock()
+	if before != nil {
+		if err := before(req); err != nil {
+			return nil, err
+		}
+	}
+	resp, err := f.next.Do(req)
+	if err == nil && after != nil {
+		if lost := after(req); lost != nil {
+			_ = resp.Body.Close()
+			return nil, lost
+		}
+	}
+	return resp, err
+}
+
+func (f *tamper) set(before, after func(*http.Request) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.before, f.after = before, after
+}
+
+// scene is a hub with one partition, whose lease, host and storage the test controls.
+type scene struct {
+	t      *testing.T
+	hub    *taskhub.Hub
+	faults *tamper
+	lease  *fakeLease
+	host   *fakeHost
+	part   *Partition
+}
+
+func newScene(t *testing.T, items ...durable.Registrable) *scene {
+	t.Helper()
+	server, err := emulator.New(emulator.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &scene{t: t, faults: &tamper{next: server.Transport()}}
+	account, err := storage.Open(storage.Config{ConnectionString: server.ConnectionString(), Transport: s.faults, MaxRetries: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = account.Close() })
+	if s.hub, err = taskhub.Open(within(t), taskhub.Config{Name: testkit.Hub(t), Account: account, Partitions: 1}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.hub.Close() })
+	if err := s.hub.Ensure(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	s.run(items...)
+	return s
+}
+
+// run puts a partition to work that hosts the items, as a new owner.
+func (s *scene) run(items ...durable.Registrable) {
+	s.t.Helper()
+	s.lease, s.host = newFakeLease(time.Hour), newFakeHost(items)
+	s.host.ended = s.hub.Notify
+	s.part = New(s.config())
+	s.host.part.Store(s.part)
+	s.part.Start()
+	part := s.part
+	s.t.Cleanup(func() { s.stop(part) })
+}
+
+func (s *scene) config() Config {
+	logger := slog.New(slog.DiscardHandler)
+	if testing.Verbose() {
+		logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	return Config{
+		Names: s.hub.Names(), Queues: s.hub.Queues(), Tables: s.hub.Tables(), Host: s.host, Lease: s.lease, Logger: logger,
+		MaxPoll: 50 * time.Millisecond, StatusDelay: 20 * time.Millisecond,
+	}
+}
+
+func (s *scene) stop(p *Partition) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := p.Stop(ctx); err != nil {
+		s.t.Errorf("stopping the partition: %v", err)
+	}
+	s.host.wg.Wait()
+}
+
+func (s *scene) start(name, id, input string) {
+	s.t.Helper()
+	req := durable.StartRequest{Name: name, InstanceID: id}
+	if input != "" {
+		req.Input = &input
+	}
+	if _, err := s.hub.Client().StartOrchestration(within(s.t), req); err != nil {
+		s.t.Fatal(err)
+	}
+	s.part.Wake()
+}
+
+func (s *scene) raise(id, name string, payload any) {
+	s.t.Helper()
+	if err := s.hub.Client().RaiseEvent(within(s.t), id, name, payload); err != nil {
+		s.t.Fatal(err)
+	}
+	s.part.Wake()
+}
+
+// put sends a message as another worker would.
+func (s *scene) put(env *history.Envelope) {
+	s.t.Helper()
+	if _, err := s.hub.Queues().Control(0).Put(within(s.t), env, 0); err != nil {
+		s.t.Fatal(err)
+	}
+	s.part.Wake()
+}
+
+func (s *scene) status(id string) (history.Status, string) {
+	s.t.Helper()
+	in, err := s.hub.Client().GetInstance(within(s.t), id)
+	if err != nil {
+		return -1, err.Error()
+	}
+	return in.Status, deref(in.Output)
+}
+
+func (s *scene) awaitStatus(id string, want history.Status) string {
+	s.t.Helper()
+	output := ""
+	eventually(s.t, id+" is "+want.String(), func() bool {
+		is, text := s.status(id)
+		output = text
+		return is == want
+	})
+	return output
+}
+
+// messages counts what a queue holds, invisible messages included.
+func (s *scene) messages(q *queues.Queue) int {
+	s.t.Helper()
+	n, err := q.ApproximateCount(within(s.t))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return n
+}
+
+// fakeLease is a lease that the test controls.
+type fakeLease struct {
+	period         time.Duration
+	mu             sync.Mutex
+	deadline       time.Time
+	renewals       atomic.Int32
+	lost, handOver chan struct{}
+	released       chan struct{}
+	once           sync.Once
+}
+
+func newFakeLease(period time.Duration) *fakeLease {
+	return &fakeLease{
+		period: period, deadline: time.Now().Add(period),
+		lost: make(chan struct{}), handOver: make(chan struct{}), released: make(chan struct{}),
+	}
+}
+
+func (l *fakeLease) Partition() int            { return 0 }
+func (l *fakeLease) Lost() <-chan struct{}     { return l.lost }
+func (l *fakeLease) HandOver() <-chan struct{} { return l.handOver }
+
+func (l *fakeLease) Renew(context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.renewals.Add(1)
+	l.deadline = time.Now().Add(l.period)
+	return nil
+}
+
+func (l *fakeLease) Deadline() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.deadline
+}
+
+func (l *fakeLease) Release(context.Context) error {
+	l.once.Do(func() { close(l.released) })
+	return nil
+}
+
+// fakeHost hosts orchestrators, and runs the activities it is offered at once.
+type fakeHost struct {
+	orchestrators map[string]*replay.Definition
+	activities    map[string]durable.ActivityHandler
+	part          atomic.Pointer[Partition]
+	ended         func(string)
+	visible       atomic.Int32 // work items put for anybody
+	wg            sync.WaitGroup
+}
+
+func newFakeHost(items []durable.Registrable) *fakeHost {
+	h := &fakeHost{orchestrators: map[string]*replay.Definition{}, activities: map[string]durable.ActivityHandler{}}
+	for _, item := range items {
+		if item.Kind() == durable.KindActivity {
+			h.activities[item.Name()] = durable.Environment{}.Handler(item)
+		} else {
+			h.orchestrators[item.Name()] = durable.Environment{}.Definition(item)
+		}
+	}
+	return h
+}
+
+func (h *fakeHost) Orchestrator(name, _ string) (*replay.Definition, bool) {
+	d, ok := h.orchestrators[name]
+	return d, ok
+}
+
+func (h *fakeHost) ActivityRoom(name string) bool { return h.activities[name] != nil }
+func (h *fakeHost) ActivityRoomLeft(int)          {}
+func (h *fakeHost) ControlMessagePut(int)         { h.part.Load().Wake() }
+func (h *fakeHost) WorkItemPut()                  { h.visible.Add(1) }
+func (h *fakeHost) InstanceEnded(id string)       { h.ended(id) }
+
+func (h *fakeHost) OfferActivity(w WorkItem) bool {
+	e := w.Envelope.Message.Event.(*history.TaskScheduled)
+	h.wg.Go(func() {
+		out, err := h.activities[e.Name](context.Background(), e.Input)
+		base := history.Base{EventID: -1, Timestamp: time.Now().UTC()}
+		var outcome history.Event = &history.TaskCompleted{Base: base, TaskScheduledID: e.EventID, Result: out}
+		if err != nil {
+			outcome = &history.TaskFailed{Base: base, TaskScheduledID: e.EventID, Reason: history.String(err.Error())}
+		}
+		h.part.Load().Deliver(Result{
+			Envelope: &history.Envelope{ActivityID: w.Envelope.ActivityID, Message: &history.Message{Event: outcome, Target: w.Envelope.Message.Target}},
+			WorkItem: w.Receipt, LockedUntil: w.LockedUntil,
+		})
+	})
+	return true
+}
