@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -121,9 +122,7 @@ func (c *rawClient) do(ctx context.Context, service, method, path, query string,
 	if err != nil {
 		return nil, err
 	}
-	for name, values := range header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, header)
 	req.Header.Set("X-Ms-Version", "2020-12-06")
 	resp, err := c.transport.Do(req)
 	if err != nil {

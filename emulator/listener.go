@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -184,10 +185,10 @@ func (s *Server) forget(l *Listener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.listeners, l)
-	for i, addr := range l.addrs {
-		_, port, err := net.SplitHostPort(addr.String())
-		if err == nil && port != "1000"+strconv.Itoa(i) {
+	for _, addr := range l.addrs {
+		if _, port, err := net.SplitHostPort(addr.String()); err == nil {
 			delete(s.ports, port)
 		}
 	}
+	maps.Copy(s.ports, developmentPorts())
 }

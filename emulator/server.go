@@ -51,7 +51,7 @@ func New(config Config) (*Server, error) {
 	env := &service.Env{Clock: rest.NewClock(config.Clock), IDs: ids, Accounts: config.accountNames()}
 	s := &Server{
 		config:    config,
-		ports:     map[string]rest.Service{"10000": rest.Blob, "10001": rest.Queue, "10002": rest.Table},
+		ports:     developmentPorts(),
 		listeners: make(map[*Listener]bool),
 	}
 	backends := [3]service.Backend{rest.Blob: blobs.New(env), rest.Queue: queues.New(env), rest.Table: tables.New(env)}
@@ -67,6 +67,11 @@ func New(config Config) (*Server, error) {
 			closed: &s.closed, maxBody: config.MaxBody, memory: budget, logger: config.Logger}
 	}
 	return s, nil
+}
+
+// developmentPorts are the ports of the in-process transport.
+func developmentPorts() map[string]rest.Service {
+	return map[string]rest.Service{"10000": rest.Blob, "10001": rest.Queue, "10002": rest.Table}
 }
 
 // Blob is Blob Storage as a handler.

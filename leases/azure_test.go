@@ -332,7 +332,8 @@ func readJSON(t *testing.T, path string, v any) {
 	}
 }
 
-// A fresh hub is owned within a second of Start, and a hub that was given up within two.
+// How fast a fresh hub is owned, and one that was given up. The bounds leave room for a busy machine; the rules themselves
+// (a second, and two) are tested in TestOneWorkerOwnsAll and TestRollingDeployment.
 func TestRealStartAndSuccession(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []Mode{Safe, Legacy, Table} {
@@ -341,7 +342,7 @@ func TestRealStartAndSuccession(t *testing.T) {
 			hub, g, account := testkit.Hub(t), newLedger(t), testkit.Account(t)
 			a := newAzureWorker(t, account, hub, g, "a", withMode(mode), withPartitions(16)).start()
 			begin := time.Now()
-			eventually(t, 3*time.Second, "a owns 16", func() bool { return a.owned() == 16 })
+			eventually(t, 10*time.Second, "a owns 16", func() bool { return a.owned() == 16 })
 			t.Logf("owned after %v, %v", time.Since(begin), account.Counts().Calls)
 
 			// A standby whose own leases are all waited for or elsewhere.
@@ -353,7 +354,7 @@ func TestRealStartAndSuccession(t *testing.T) {
 			if mode == Legacy {
 				most = 12 // b may have asked for some already; those are handed out once a must have noticed
 			}
-			eventually(t, 5*time.Second, "b owns 16", func() bool { return b.owned() >= most })
+			eventually(t, 10*time.Second, "b owns 16", func() bool { return b.owned() >= most })
 			t.Logf("taken over after %v", time.Since(begin))
 			b.shutdown()
 		})

@@ -3,6 +3,7 @@ package leases
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -177,6 +178,53 @@ func TestHandOver(t *testing.T) {
 	}
 }
 
+// A deployment that replaces three workers one after another leaves no partition unread for long.
+func TestRollingDeployment(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []Mode{Safe, Table} {
+		for _, startFirst := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%v/%v", mode, startFirst), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) { rollingDeployment(t, mode, startFirst) })
+			})
+		}
+	}
+}
+
+func rollingDeployment(t *testing.T, mode Mode, startFirst bool) {
+	const limit = 2 * time.Second
+	h, g := newFakeHub(), newLedger(t)
+	start := func(name string) *testWorker {
+		w := newTestWorker(t, h, g, name, withMode(mode), withPartitions(8))
+		w.net.set(func(n *net) { n.delays = 10 * time.Millisecond })
+		return w.start()
+	}
+	ws := []*testWorker{start("a1"), start("b1"), start("c1")}
+	eventually(t, time.Minute, "balanced", func() bool { return balanced(ws, 8) })
+	if gap := g.longestGap(); gap > limit {
+		t.Errorf("while they joined a partition was unread for %v", gap)
+	}
+	for i, name := range []string{"c2", "a2", "b2"} {
+		old := ws[i]
+		if startFirst {
+			ws[i] = start(name)
+			time.Sleep(10 * time.Second)
+			old.shutdown()
+		} else {
+			old.shutdown()
+			time.Sleep(10 * time.Second)
+			ws[i] = start(name)
+		}
+		eventually(t, time.Minute, "balanced", func() bool { return balanced(ws, 8) })
+		if gap := g.longestGap(); gap > limit {
+			t.Errorf("%s for %s: a partition was unread for %v", name, old.name, gap)
+		}
+	}
+	for _, w := range ws {
+		w.shutdown()
+	}
+}
+
 func count(w *testWorker, state PartitionState) int {
 	n := 0
 	for _, p := range w.manager.Status().Partitions {
@@ -204,6 +252,31 @@ func TestReleaseByTheUser(t *testing.T) {
 		eventually(t, 2*time.Second, "b has it", func() bool { return b.lease(p) != nil })
 		a.shutdown()
 		b.shutdown()
+	})
+}
+
+// A release that meets a lease which the service has just ended leaves nothing behind.
+func TestReleaseOfABrokenLease(t *testing.T) {
+	t.Parallel()
+	allModes(t, func(t *testing.T, mode Mode) {
+		h, g := newFakeHub(), newLedger(t)
+		w := newTestWorker(t, h, g, "w1", withMode(mode)).start()
+		eventually(t, time.Second, "owns 4", func() bool { return w.owned() == 4 })
+		queue := testNames(t, "Fake").ControlQueue(2)
+		switch mode {
+		case Safe:
+			h.breakLease(layout.OwnershipBlob(queue))
+		case Legacy:
+			h.breakLease(layout.LegacyLeaseBlob(queue))
+		case Table:
+			h.edit(queue, func(r *row) { *r = row{queue: queue} })
+		}
+		w.end(w.lease(2))
+		time.Sleep(time.Minute)
+		if w.owned() != 4 {
+			t.Errorf("owns %d\n%s", w.owned(), w.log)
+		}
+		w.shutdown()
 	})
 }
 

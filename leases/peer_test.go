@@ -188,7 +188,12 @@ func TestPeerFirst(t *testing.T) {
 		w.start()
 		eventually(t, 90*time.Second, "2 and 2", func() bool { return w.owned() == 2 && s.owned(peerName) == 2 })
 		t.Logf("shared %v after the Go worker's start", time.Since(begin))
+		other := newAzureWorker(t, account, hub, g, "other", withMode(mode), withApp("another application")).start()
 		time.Sleep(12 * time.Second)
+		if app := other.manager.Status().App; app.State != AppWaiting || !strings.Contains(app.Reason, layout.AppLeaseID("test")) {
+			t.Errorf("another application: %+v", app)
+		}
+		other.shutdown()
 		if w.owned() != 2 || s.owned(peerName) != 2 {
 			t.Errorf("no rest: %d and %d", w.owned(), s.owned(peerName))
 		}

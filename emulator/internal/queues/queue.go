@@ -29,18 +29,26 @@ type queue struct {
 	byVisible, byExpiry *ordered.Map[place, *message]
 	// next numbers messages, and receipts number pop receipts.
 	next, receipts uint64
-	// latest is the latest time the queue has seen: for it, time never goes
-	// back, whatever the clock or the order of waiting requests does.
+	// latest is the latest time the queue has seen: for it, time does not go
+	// back when clocks are adjusted.
 	latest rest.Ticks
 	lsn    journal.LSN
 }
 
+// maxAdjustment is how far a clock may go back without being followed; more
+// is somebody's intention.
+const maxAdjustment = time.Minute
+
 // now is the time for the operation that holds the lock. Messages whose time
 // is over are gone.
 func (q *queue) now(clock *rest.Clock) rest.Ticks {
-	q.latest = max(q.latest, rest.TicksOf(clock.Now()))
-	q.expire(q.latest)
-	return q.latest
+	now := rest.TicksOf(clock.Now())
+	if now < q.latest && q.latest.Sub(now) < maxAdjustment {
+		now = q.latest
+	}
+	q.latest = now
+	q.expire(now)
+	return now
 }
 
 // place orders messages by a time, then by age.

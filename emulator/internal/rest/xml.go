@@ -33,7 +33,7 @@ func AppendXMLInt(b []byte, name string, n int64) []byte {
 // carriage return, which readers would otherwise turn into a line feed.
 func AppendXMLText[T string | []byte](b []byte, text T) []byte {
 	start := 0
-	for i := 0; i < len(text); i++ {
+	for i := range len(text) {
 		var escaped string
 		switch text[i] {
 		case '<':
@@ -56,7 +56,7 @@ func AppendXMLText[T string | []byte](b []byte, text T) []byte {
 // AppendXMLAttribute writes ` name="value"`.
 func AppendXMLAttribute(b []byte, name, value string) []byte {
 	b = append(append(append(b, ' '), name...), `="`...)
-	for i := 0; i < len(value); i++ {
+	for i := range len(value) {
 		switch c := value[i]; c {
 		case '<':
 			b = append(b, "&lt;"...)
