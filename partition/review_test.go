@@ -470,15 +470,15 @@ func TestMessagesForNobodyDoNotSlowOthers(t *testing.T) {
 func TestEventsKeepTheirOrderOverFailures(t *testing.T) {
 	t.Parallel()
 	o := durable.NewOrchestrator("Listener", func(ctx *durable.Context, _ durable.Void) (string, error) {
-		all := ""
+		var all strings.Builder
 		for range 6 {
 			v, err := durable.WaitForEvent[int](ctx, "E").Await()
 			if err != nil {
 				return "", err
 			}
-			all += strconv.Itoa(v)
+			all.WriteString(strconv.Itoa(v))
 		}
-		return all, nil
+		return all.String(), nil
 	})
 	s := newScene(t, o)
 	s.start("Listener", "i", "")

@@ -104,6 +104,8 @@ func confirmDeletion(ctx context.Context, w world, account *storage.Account, par
 		parts.names.Hub(), account.Name(), parts)
 	answer, err := ask(ctx, w, question)
 	switch {
+	case ctx.Err() != nil:
+		return errors.New("interrupted; nothing was deleted")
 	case err != nil:
 		return err
 	case answer == "":

@@ -1,6 +1,7 @@
 // Command hello runs a worker and a client in one process: an orchestration greets three cities, one after another, and its output is printed.
 //
 //	go run ./samples/hello [--conn "$AzureWebJobsStorage"] [--hub TaskHub]
+//	go run ./samples/hello --account mystorage
 package main
 
 import (
@@ -15,6 +16,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
 	"github.com/go-taskhub/taskhub/durable"
 	"github.com/go-taskhub/taskhub/taskhub"
@@ -58,12 +61,20 @@ func status() int {
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags := flag.NewFlagSet("hello", flag.ContinueOnError)
 	conn := flags.String("conn", "embedded:", "connection `string` of the storage account")
+	account := flags.String("account", "", "`name` of a storage account to use with your Azure sign-in or managed identity instead")
 	name := flags.String("hub", "TaskHub", "`name` of the task hub")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	hub, err := taskhub.Open(ctx, taskhub.Config{Name: *name, Connection: *conn, Logger: log})
+	cfg := taskhub.Config{Name: *name, Connection: *conn, Logger: log}
+	if *account != "" {
+		if cfg.Credential, err = azidentity.NewDefaultAzureCredential(nil); err != nil {
+			return err
+		}
+		cfg.Connection, cfg.AccountName = "", *account
+	}
+	hub, err := taskhub.Open(ctx, cfg)
 	if err != nil {
 		return err
 	}
