@@ -442,7 +442,7 @@ func TestNoTables(t *testing.T) {
 	_, errSentinel := s.ReadCommit(t.Context(), "i")
 	_, _, errQuery := s.QueryInstances(t.Context(), Filter{}, "", 0)
 	_, errCommit := s.Commit(t.Context(), Commit{InstanceID: "i", ExecutionID: "e", Records: filler(1, "x")})
-	_, errInsert := s.InsertInstance(t.Context(), &InstanceRow{InstanceID: "i"})
+	_, errInsert := s.InsertInstance(t.Context(), pending("i", "e"))
 	_, errPurge := s.PurgeInstance(t.Context(), "i")
 	for name, err := range map[string]error{
 		"get": errGet, "load": errLoad, "sentinel": errSentinel, "query": errQuery, "commit": errCommit, "insert": errInsert, "purge": errPurge,

@@ -47,8 +47,9 @@ func TestLostAnswers(t *testing.T) {
 
 	store := func(n int64) *Store {
 		transport := &losing{text: "$batch", n: n}
+		account := testkit.Open(t, storage.Config{Transport: transport})
 		t.Cleanup(transport.http.CloseIdleConnections)
-		return New(Config{Account: testkit.Open(t, storage.Config{Transport: transport}), Names: names})
+		return New(Config{Account: account, Names: names})
 	}
 	for lost := range int64(4) {
 		s := store(lost + 1)

@@ -78,8 +78,9 @@ func always(method, text string) func(*http.Request) error {
 func sabotagedHub(t *testing.T) (*Hub, *saboteur) {
 	t.Helper()
 	s := &saboteur{}
+	account := testkit.Open(t, storage.Config{Transport: s, MaxRetries: 2})
 	t.Cleanup(s.http.CloseIdleConnections)
-	h := openHub(t, Config{Name: testkit.Hub(t), Account: testkit.Open(t, storage.Config{Transport: s, MaxRetries: 2})})
+	h := openHub(t, Config{Name: testkit.Hub(t), Account: account})
 	if err := h.Ensure(t.Context()); err != nil {
 		t.Fatal(err)
 	}
