@@ -20,8 +20,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is how long tests wait for what must happen. It is generous: the machine may be busy.
-const patience = 60 * time.Second
+// patience is how long tests wait for what must happen. It is generous: the machine may be busy, and every answer to a
+// receive that a test's faults swallow costs a message's lock of 30 seconds.
+const patience = 150 * time.Second
 
 func within(t *testing.T, d time.Duration) context.Context {
 	t.Helper()
