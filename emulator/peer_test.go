@@ -53,12 +53,40 @@ func comparePeerRuns(t *testing.T, peer string, flags []string, reference func()
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := make(chan *peerRun, 1)
-	go func() { want <- reference() }()
+	wanted := make(chan *peerRun, 1)
+	go func() { wanted <- reference() }()
 	got := capture(t, peer, l.ConnectionString(), flags...)
-	if w := <-want; got != nil && w != nil {
-		compareInstances(t, got, w)
+	want := <-wanted
+	if got == nil || want == nil {
+		return
 	}
+	differences := compareInstances(got, want)
+	if onlyRacing(differences) {
+		t.Logf("once more, because of an instance whose end depends on timing: %q", differences)
+		if got = capture(t, peer, l.ConnectionString(), flags...); got == nil {
+			return
+		}
+		differences = compareInstances(got, want)
+	}
+	for _, text := range differences {
+		t.Error(text)
+	}
+	t.Logf("%d instances compared, scenarios ended with an error: %q", len(got.dump.instances()), got.complaints)
+}
+
+// racing is the one scenario that can end in two ways on any storage. It sends
+// three events to one execution, which continues as new after the first: the
+// .NET library drops an event that it receives after that, since the event
+// names an execution that has ended. On a busy machine that happens.
+const racing = "can-events"
+
+func onlyRacing(differences []string) bool {
+	for _, text := range differences {
+		if !strings.HasPrefix(text, "instance "+racing+":") {
+			return false
+		}
+	}
+	return len(differences) > 0
 }
 
 // peerRun is what a capture printed.
@@ -201,24 +229,24 @@ var (
 	storageAddress = regexp.MustCompile(`http://[^ "]*?largemessages/`)
 )
 
-func compareInstances(t *testing.T, got, want *peerRun) {
-	t.Helper()
+// compareInstances lists what differs between two runs.
+func compareInstances(got, want *peerRun) (differences []string) {
 	if !slices.Equal(got.complaints, want.complaints) {
-		t.Errorf("scenarios that ended with an error:\n%q\nagainst Azurite:\n%q", got.complaints, want.complaints)
+		differences = append(differences, fmt.Sprintf("scenarios that ended with an error:\n%q\nagainst Azurite:\n%q", got.complaints, want.complaints))
 	}
 	g, w := got.dump.instances(), want.dump.instances()
 	if len(g) < 40 {
-		t.Errorf("only %d instances", len(g))
+		differences = append(differences, fmt.Sprintf("only %d instances", len(g)))
 	}
 	for id, texts := range w {
 		if !slices.Equal(g[id], texts) {
-			t.Errorf("instance %s:\n  emulator %q\n  Azurite  %q", id, g[id], texts)
+			differences = append(differences, fmt.Sprintf("instance %s:\n  emulator %q\n  Azurite  %q", id, g[id], texts))
 		}
 	}
 	for id := range g {
 		if w[id] == nil {
-			t.Errorf("instance %s exists only on the emulator", id)
+			differences = append(differences, fmt.Sprintf("instance %s: it exists only on the emulator", id))
 		}
 	}
-	t.Logf("%d instances compared, scenarios ended with an error: %q", len(g), got.complaints)
+	return differences
 }

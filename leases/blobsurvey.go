@@ -102,7 +102,7 @@ func (p *blobProtocol) prepare() []*finding {
 
 // read fetches the records whose etag is not the one known. A failure does not keep the others from being read.
 func (p *blobProtocol) read(ctx context.Context, findings []*finding, listed map[string]blobInfo) error {
-	const atOnce = 8
+	const atOnce = 16
 	var group errgroup.Group
 	group.SetLimit(atOnce)
 	for _, f := range findings {

@@ -104,8 +104,9 @@ type Config struct {
 	// waiting any longer. Defaults to 30 seconds.
 	Drain time.Duration
 
-	// OnAcquired is called, on a goroutine of the manager, with each lease obtained. It must start a loop that receives
-	// from the partition's queue and renews, and return soon. Required; it has no default.
+	// OnAcquired is called, on a goroutine of its own, with each lease obtained. It starts a loop that receives from the
+	// partition's queue and renews, and returns. The loop ends when the lease's HandOver or Lost is closed, and then calls
+	// Release. Required by Start; it has no default.
 	OnAcquired func(*Lease)
 
 	// Logger is told about partitions gained and lost, and about what an operator should know. Defaults to discarding.
@@ -172,8 +173,6 @@ func (c Config) validate() error {
 		return &ConfigError{Field: "Account", Reason: "is missing"}
 	case c.Names == layout.Names{}:
 		return &ConfigError{Field: "Names", Reason: "are missing"}
-	case c.OnAcquired == nil:
-		return &ConfigError{Field: "OnAcquired", Reason: "is missing; without it nobody would read the partitions"}
 	case c.Partitions < layout.MinPartitions || c.Partitions > layout.MaxPartitions:
 		return &ConfigError{Field: "Partitions", Reason: fmt.Sprintf("is %d; it must be %d to %d", c.Partitions, layout.MinPartitions, layout.MaxPartitions)}
 	case c.Mode < Safe || c.Mode > Table:
@@ -218,6 +217,9 @@ func (c Config) hold() time.Duration { return min(c.Duration, 2*c.Renew) }
 // notice is how long a healthy worker may take to find at a renewal that its lease is gone, the renewal's own time
 // included.
 func (c Config) notice() time.Duration { return c.Renew + 2*time.Second }
+
+// attempt is how long one attempt to renew may take.
+func (c Config) attempt() time.Duration { return c.Duration / 6 }
 
 // Attribute keys of log records.
 const (

@@ -31,6 +31,6 @@
 // A worker that does not own every partition stands by for the rest, so that it continues within two seconds after
 // another worker's stop: every 1.25 s (Config.Acquire, less a random tenth) it looks at one lease blob of the worker
 // that follows it in the order of names and, with more than two workers, at one blob of the others in turn. That is 73,000
-// or 146,000 HEAD requests a day, at Azure's prices three or six US cents; with the table manager it is one query instead,
-// 73,000 a day. Blobs are listed at most once a minute while nothing changes.
+// or 146,000 HEAD requests a day, about three or six US cents at Azure's prices; with the table manager it is one query
+// instead, 73,000 a day. Blobs are listed at most once a minute while nothing changes.
 package leases

@@ -130,6 +130,31 @@ func TestRenewIsBounded(t *testing.T) {
 	})
 }
 
+// A request that hangs once does not cost the lease: Renew tries again.
+func TestRenewSurvivesOneHang(t *testing.T) {
+	t.Parallel()
+	allModes(t, func(t *testing.T, mode Mode) {
+		h, g := newFakeHub(), newLedger(t)
+		w := newTestWorker(t, h, g, "w1", withMode(mode)).start()
+		eventually(t, time.Second, "owns 4", func() bool { return w.owned() == 4 })
+		hung := map[string]bool{}
+		w.net.set(func(n *net) {
+			n.hang = func(op, name string) bool {
+				n.mu.Lock()
+				defer n.mu.Unlock()
+				first := !hung[op+name]
+				hung[op+name] = true
+				return first
+			}
+		})
+		time.Sleep(10 * time.Minute)
+		w.shutdown()
+		if g.granted() != 4 || len(hung) == 0 {
+			t.Errorf("%d grants, %d hung\n%s", g.granted(), len(hung), w.log)
+		}
+	})
+}
+
 // A worker cut off from the network loses its partitions, another takes them, and they share again when it is back.
 func TestNetworkLossAndReturn(t *testing.T) {
 	t.Parallel()
@@ -415,9 +440,9 @@ func chaos(t *testing.T, mode Mode, seed uint64) {
 	}
 	eventually(t, 3*time.Minute, "balanced", func() bool { return balanced(all, 8) })
 	time.Sleep(time.Minute) // a last move may be on its way
-	grants := g.grants
+	grants := g.granted()
 	time.Sleep(5 * time.Minute)
-	if g.grants != grants || !balanced(all, 8) {
+	if g.granted() != grants || !balanced(all, 8) {
 		t.Errorf("no rest: %v", g.owned())
 	}
 	for _, w := range all {

@@ -554,6 +554,13 @@ func (g *ledger) owned() map[string]int {
 	return n
 }
 
+// granted counts the leases that were ever handed out.
+func (g *ledger) granted() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.grants
+}
+
 func (g *ledger) longestGap() time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -128,7 +128,7 @@ func (l *Lease) Renew(ctx context.Context) error {
 	case <-ctx.Done():
 		return l.wrap("renew", ctx.Err())
 	}
-	r, err := l.keeper.renew(ctx)
+	r, err := l.renewTwice(ctx)
 	var gone *LostError
 	switch {
 	case errors.As(err, &gone):
@@ -144,6 +144,18 @@ func (l *Lease) Renew(ctx context.Context) error {
 		l.ask(r.asked)
 	}
 	return nil
+}
+
+// renewTwice makes a second attempt when the first one hangs: requests that never get an answer are often those of a single
+// connection.
+func (l *Lease) renewTwice(ctx context.Context) (renewal, error) {
+	first, cancel := context.WithTimeout(ctx, l.manager.cfg.attempt())
+	defer cancel()
+	r, err := l.keeper.renew(first)
+	if err == nil || first.Err() == nil || ctx.Err() != nil {
+		return r, err
+	}
+	return l.keeper.renew(ctx)
 }
 
 // Release gives the partition up, so that another worker can take it at once. It does nothing when the lease is lost, and

@@ -80,13 +80,17 @@ func (m *Manager) Start(context.Context) error {
 	if m.started || m.stopped != nil {
 		return ErrStarted
 	}
+	if m.cfg.OnAcquired == nil {
+		return &ConfigError{Field: "OnAcquired", Reason: "is missing; without it nobody would read the partitions"}
+	}
 	m.started = true
 	m.loop.Go(m.run)
 	return nil
 }
 
 // Stop acquires no more, asks the users of all leases to hand over, waits until they have released them, at most
-// Config.Drain and until ctx ends, and releases the rest without them, so that the next owner can start at once. What
+// Config.Drain and until ctx ends, and releases the rest without them, so that the next owner can start at once. It is the
+// way to end a worker's partitions: one that is released before Stop is called would soon be acquired again. What
 // cannot be released because storage does not answer ends by itself. Stop may be called again, also at the same time: it
 // then waits for the first call.
 func (m *Manager) Stop(ctx context.Context) error {

@@ -34,8 +34,8 @@ func TestOneWorkerOwnsAll(t *testing.T) {
 		w := newTestWorker(t, h, g, "w1", withMode(mode)).start()
 		eventually(t, time.Second, "owns 4", func() bool { return w.owned() == 4 })
 		time.Sleep(10 * time.Minute)
-		if w.owned() != 4 || g.grants != 4 {
-			t.Errorf("owns %d after %d grants\n%s", w.owned(), g.grants, w.log)
+		if w.owned() != 4 || g.granted() != 4 {
+			t.Errorf("owns %d after %d grants\n%s", w.owned(), g.granted(), w.log)
 		}
 		w.shutdown()
 		w2 := newTestWorker(t, h, g, "w2", withMode(mode)).start()
@@ -57,10 +57,10 @@ func TestBalance(t *testing.T) {
 			begin := time.Now()
 			eventually(t, 90*time.Second, fmt.Sprintf("%d on %d balanced", c.partitions, c.workers), func() bool { return balanced(ws, c.partitions) })
 			settled := time.Since(begin)
-			grants := g.grants
+			grants := g.granted()
 			time.Sleep(10 * time.Minute)
-			if !balanced(ws, c.partitions) || g.grants != grants {
-				t.Errorf("%d on %d: does not rest: %v, %d more grants", c.partitions, c.workers, g.owned(), g.grants-grants)
+			if !balanced(ws, c.partitions) || g.granted() != grants {
+				t.Errorf("%d on %d: does not rest: %v, %d more grants", c.partitions, c.workers, g.owned(), g.granted()-grants)
 			}
 			t.Logf("%d on %d: settled in %v, %d grants, gap %v", c.partitions, c.workers, settled, grants, g.longestGap())
 			for _, w := range ws {

@@ -186,7 +186,7 @@ func TestPeerFirst(t *testing.T) {
 
 		begin := time.Now()
 		w.start()
-		eventually(t, 90*time.Second, "2 and 2", func() bool { return w.owned() == 2 && s.owned(peerName) == 2 })
+		eventually(t, 150*time.Second, "2 and 2", func() bool { return w.owned() == 2 && s.owned(peerName) == 2 })
 		t.Logf("shared %v after the Go worker's start", time.Since(begin))
 		other := newAzureWorker(t, account, hub, g, "other", withMode(mode), withApp("another application")).start()
 		time.Sleep(12 * time.Second)
@@ -200,14 +200,14 @@ func TestPeerFirst(t *testing.T) {
 
 		begin = time.Now()
 		w.shutdown()
-		eventually(t, 40*time.Second, "net1 owns 4 again", func() bool { return s.owned(peerName) == 4 })
+		eventually(t, 60*time.Second, "net1 owns 4 again", func() bool { return s.owned(peerName) == 4 })
 		t.Logf("net1 has all %v after the Go worker's stop", time.Since(begin))
 
 		w2 := newAzureWorker(t, account, hub, g, "go2", withMode(mode)).start()
 		eventually(t, 10*time.Second, "go2 looks", func() bool { return count(w2, Unknown) == 0 })
 		begin = time.Now()
 		net.kill()
-		eventually(t, 60*time.Second, "go2 owns 4", func() bool { return w2.owned() == 4 })
+		eventually(t, 90*time.Second, "go2 owns 4", func() bool { return w2.owned() == 4 })
 		t.Logf("go2 has all %v after the kill", time.Since(begin))
 	})
 }
@@ -218,15 +218,15 @@ func TestPeerSecond(t *testing.T) {
 	peerModes(t, func(t *testing.T, mode Mode) {
 		hub, g := testkit.Hub(t), newLedger(t)
 		w := newAzureWorker(t, testkit.Account(t), hub, g, "go1", withMode(mode)).start()
-		eventually(t, 10*time.Second, "go1 owns 4", func() bool { return w.owned() == 4 })
+		eventually(t, 30*time.Second, "go1 owns 4", func() bool { return w.owned() == 4 })
 		s := newSampler(t, hub, mode, w)
 		begin := time.Now()
-		net := startPeer(t, hub, mode, 80*time.Second)
-		eventually(t, 75*time.Second, "2 and 2", func() bool { return w.owned() == 2 && s.owned(peerName) == 2 })
+		net := startPeer(t, hub, mode, 2*time.Minute)
+		eventually(t, 110*time.Second, "2 and 2", func() bool { return w.owned() == 2 && s.owned(peerName) == 2 })
 		t.Logf("shared %v after net1's start", time.Since(begin))
 		<-net.done
 		begin = time.Now()
-		eventually(t, 10*time.Second, "go1 owns 4 again", func() bool { return w.owned() == 4 })
+		eventually(t, 30*time.Second, "go1 owns 4 again", func() bool { return w.owned() == 4 })
 		t.Logf("go1 has all %v after net1's stop", time.Since(begin))
 		if strings.Contains(w.log.String(), "level=ERROR") {
 			t.Errorf("%s", w.log)

@@ -90,7 +90,7 @@ func (p *tableProtocol) handedOut() int {
 // send waits for the batch to fill up and carries it out.
 func (p *tableProtocol) send(b *renewalBatch) {
 	defer close(b.done)
-	ctx, cancel := context.WithTimeout(p.ctx, p.cfg.Duration/3)
+	ctx, cancel := context.WithTimeout(p.ctx, p.cfg.attempt())
 	defer cancel()
 	_ = pause(ctx, p.cfg.Clock, batchWindow, b.full)
 	p.mu.Lock()

@@ -245,7 +245,6 @@ func TestConfig(t *testing.T) {
 		"":                         func(*Config) {},
 		"Account":                  func(c *Config) { c.Account = nil },
 		"Names":                    func(c *Config) { c.Names = testNames(t, "Hub"); c.Names = Config{}.Names },
-		"OnAcquired":               func(c *Config) { c.OnAcquired = nil },
 		"Partitions":               func(c *Config) { c.Partitions = 17 },
 		"Mode":                     func(c *Config) { c.Mode = 3 },
 		"WorkerID":                 func(c *Config) { c.WorkerID = "a\nb" },
@@ -265,6 +264,10 @@ func TestConfig(t *testing.T) {
 		case field != "" && (!errors.As(err, &bad) || bad.Field != field):
 			t.Errorf("%s: %v", field, err)
 		}
+	}
+	var missing *ConfigError
+	if m, err := New(Config{Account: account, Names: good.Names}); err != nil || !errors.As(m.Start(t.Context()), &missing) || missing.Field != "OnAcquired" {
+		t.Errorf("without OnAcquired: %v, %v", err, missing)
 	}
 	legacy := good
 	legacy.Mode = Legacy

@@ -18,18 +18,16 @@ func (s *Store) getProperties(r *rest.Request) (*rest.Response, error) {
 }
 
 func (s *Store) setProperties(r *rest.Request) (*rest.Response, error) {
-	a := s.accounts[r.Account]
-	a.mu.Lock()
-	merged, err := service.ReadProperties(r, a.properties)
-	if err == nil {
-		a.properties = merged
-		a.lsn = s.log(func() []byte { return encodeProperties(a) })
-	}
-	lsn := a.lsn
-	a.mu.Unlock()
+	change, err := service.ReadProperties(r)
 	if err != nil {
 		return nil, err
 	}
+	a := s.accounts[r.Account]
+	a.mu.Lock()
+	a.properties = a.properties.With(change)
+	a.lsn = s.log(func() []byte { return encodeProperties(a) })
+	lsn := a.lsn
+	a.mu.Unlock()
 	return rest.NewResponse(202), s.env.Log.Wait(lsn)
 }
 

@@ -77,9 +77,8 @@ func DefaultProperties(s rest.Service) *Properties {
 	return p
 }
 
-// ReadProperties reads the body of a Set Service Properties request and lays
-// it over the settings so far: what it does not name stays.
-func ReadProperties(r *rest.Request, old *Properties) (*Properties, error) {
+// ReadProperties reads the body of a Set Service Properties request.
+func ReadProperties(r *rest.Request) (*Properties, error) {
 	body, err := r.Body(64 << 10)
 	if err != nil {
 		return nil, err
@@ -88,7 +87,15 @@ func ReadProperties(r *rest.Request, old *Properties) (*Properties, error) {
 	if err := rest.DecodeXML(body, &doc); err != nil {
 		return nil, err
 	}
-	merged := *old
+	if doc.Cors != nil && len(doc.Cors.Rules) > 5 {
+		return nil, rest.ErrInvalidXML.WithMessage("XML specified is not syntactically valid. At most 5 CORS rules are possible.")
+	}
+	return &doc, nil
+}
+
+// With lays a change over the settings: what it does not name stays.
+func (p *Properties) With(doc *Properties) *Properties {
+	merged := *p
 	if doc.Logging != nil {
 		merged.Logging = doc.Logging
 	}
@@ -99,9 +106,6 @@ func ReadProperties(r *rest.Request, old *Properties) (*Properties, error) {
 		merged.MinuteMetrics = doc.MinuteMetrics
 	}
 	if doc.Cors != nil {
-		if len(doc.Cors.Rules) > 5 {
-			return nil, rest.ErrInvalidXML.WithMessage("XML specified is not syntactically valid. At most 5 CORS rules are possible.")
-		}
 		merged.Cors = doc.Cors
 	}
 	if doc.DefaultVersion != nil {
@@ -113,7 +117,7 @@ func ReadProperties(r *rest.Request, old *Properties) (*Properties, error) {
 	if doc.StaticWebsite != nil {
 		merged.StaticWebsite = doc.StaticWebsite
 	}
-	return &merged, nil
+	return &merged
 }
 
 // XML is the body of a Get Service Properties answer.
