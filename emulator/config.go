@@ -22,7 +22,8 @@ const (
 // with the development account.
 type Config struct {
 	// Dir is the directory that keeps the data. It is created if it is not
-	// there, and belongs to one server at a time.
+	// there and the directory above it is; a path whose parent is missing is
+	// taken for mistyped. It belongs to one server at a time.
 	// Defaults to "": everything is in memory and ends with the server.
 	Dir string
 	// Clock tells the time: of visibility, leases, expiry, time stamps and

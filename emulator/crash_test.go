@@ -34,6 +34,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(crashVariable); dir != "" {
 		os.Exit(crashChild(dir))
 	}
+	if dir := os.Getenv(fullVariable); dir != "" {
+		os.Exit(fullChild(dir))
+	}
 	os.Exit(m.Run())
 }
 
@@ -329,16 +332,5 @@ func checkBlob(t *testing.T, c clients, w int, model *crashModel) {
 	var n int64
 	if _, err := fmt.Sscan(string(number), &n); err != nil || n < model.blob[w] || int64(len(rest)) != n%5000 {
 		t.Errorf("writer %d: blob %d with %d bytes, %d was acknowledged", w, n, len(rest), model.blob[w])
-	}
-}
-
-func TestDirectoryInUse(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	newServer(t, crashConfig(dir))
-	_, err := emulator.New(crashConfig(dir))
-	var locked *emulator.LockedError
-	if !errors.As(err, &locked) || locked.PID != os.Getpid() || locked.Dir != dir {
-		t.Fatalf("second server: %v", err)
 	}
 }

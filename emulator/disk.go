@@ -43,6 +43,50 @@ type VersionError struct {
 // Error implements error.
 func (e *VersionError) Error() string { return fmt.Sprintf("emulator: %s: %v", e.Dir, e.err) }
 
+// ParentError says that Config.Dir cannot be made, because the directory that
+// is to hold it is not there. It is a kind of fs.ErrNotExist.
+type ParentError struct {
+	Dir, Parent string
+	err         error
+}
+
+// Error implements error.
+func (e *ParentError) Error() string { return "emulator: " + e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *ParentError) Unwrap() error { return e.err }
+
+// DiskError says that the directory cannot be written any more, because the
+// disk is full or broken. Nothing is accepted from then on.
+type DiskError struct {
+	Dir string
+	// Err is what the operating system said.
+	Err error
+}
+
+// Error implements error.
+func (e *DiskError) Error() string {
+	return fmt.Sprintf("emulator: cannot write to %s: %v; nothing more is accepted until the directory is opened again", e.Dir, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *DiskError) Unwrap() error { return e.Err }
+
+// Err is a [*DiskError] once the server cannot write to its directory any
+// more, nil before that and in memory. Every request is answered with an
+// internal error from then on; once the disk works, open the directory with a
+// new server, which has everything that was acknowledged.
+func (s *Server) Err() error {
+	var failed *journal.DiskError
+	if errors.As(s.journal.Err(), &failed) {
+		return &DiskError{failed.Dir, failed.Err}
+	}
+	return nil
+}
+
+// Failed is closed when Err begins to return an error.
+func (s *Server) Failed() <-chan struct{} { return s.journal.Failed() }
+
 // openJournal loads a directory into the stores. A record's first byte is the
 // service it belongs to.
 func openJournal(config Config, backends [3]service.Backend) (*journal.Journal, error) {
@@ -78,6 +122,7 @@ func diskError(dir string, err error) error {
 	var locked *journal.LockedError
 	var corrupt *journal.CorruptError
 	var version *journal.VersionError
+	var parent *journal.ParentError
 	switch {
 	case errors.As(err, &locked):
 		return &LockedError{dir, locked.PID, err}
@@ -85,6 +130,8 @@ func diskError(dir string, err error) error {
 		return &CorruptError{dir, corrupt.File, corrupt.Offset, err}
 	case errors.As(err, &version):
 		return &VersionError{dir, int(version.Version), err}
+	case errors.As(err, &parent):
+		return &ParentError{parent.Dir, parent.Parent, err}
 	}
 	return fmt.Errorf("emulator: cannot open %s: %w", dir, err)
 }

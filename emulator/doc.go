@@ -18,8 +18,9 @@
 // clock. Outside of bubbles Config.Clock does the same for a clock of the
 // test's making.
 //
-// For other processes, [Server.Listen] opens three ports; [Server.Blob],
-// [Server.Queue] and [Server.Table] are the http.Handlers behind them.
+// For other processes, [Server.Listen] opens three ports; a port that cannot be
+// had is a [ListenError]. [Server.Blob], [Server.Queue] and [Server.Table] are
+// the http.Handlers behind them.
 //
 // # Accounts
 //
@@ -42,9 +43,15 @@
 // together share one write (group commit), and nobody is shown what is not on
 // disk yet. After a crash, of the process or of the machine, everything that
 // was acknowledged is there; what a crash cut off at the end of the journal was
-// not, and is dropped. Damage anywhere else is a [CorruptError]. A directory
-// belongs to one server at a time, others get a [LockedError]. When the disk
-// fails, requests fail from then on, until the server is opened again.
+// not, and is dropped. Damage anywhere else is a [CorruptError], and nothing is
+// changed then. A directory belongs to one server at a time, others get a
+// [LockedError]; one of another format is a [VersionError]. A directory that is
+// not there is made, unless the one above it is missing as well, a
+// [ParentError]: that path is more likely mistyped.
+//
+// When the disk is full or fails, every request is answered with InternalError
+// from then on; [Server.Failed] tells it and [Server.Err] why. Everything that
+// was acknowledged is there when the directory is opened again.
 //
 // All data is in memory too, so memory bounds what a directory can hold.
 //

@@ -1,6 +1,8 @@
 package emulator
 
 import (
+	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -9,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-taskhub/taskhub/emulator/internal/auth"
+	"github.com/go-taskhub/taskhub/emulator/internal/journal"
 	"github.com/go-taskhub/taskhub/emulator/internal/rest"
 	"github.com/go-taskhub/taskhub/emulator/internal/service"
 )
@@ -47,9 +50,34 @@ type front struct {
 
 // ServeHTTP implements http.Handler.
 func (f *front) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
-	if err := f.handle(hr).Send(w); err != nil {
+	p := f.handle(hr)
+	if p.Status >= http.StatusBadRequest {
+		drain(w, hr)
+	}
+	if err := p.Send(w); err != nil {
 		return // the client is gone
 	}
+}
+
+// drainTime bounds how long the rest of a refused body is waited for.
+const drainTime = 30 * time.Second
+
+// drain reads what is left of the body of a refused request. The server would
+// otherwise close the connection while the client still writes, and a client
+// that finds it reset does not look for the answer. One that asks before it
+// sends a body gets the answer instead of the word to go on.
+func drain(w http.ResponseWriter, hr *http.Request) {
+	if hr.Body == nil || hr.ContentLength == 0 || hr.Header.Get("Expect") != "" {
+		return
+	}
+	conn := http.NewResponseController(w)
+	if err := conn.SetReadDeadline(time.Now().Add(drainTime)); err != nil {
+		return // nothing would bound it
+	}
+	if _, err := io.Copy(io.Discard, hr.Body); err != nil {
+		return // the connection ends with this answer
+	}
+	_ = conn.SetReadDeadline(time.Time{}) // it worked a moment ago
 }
 
 // handle answers a request; it never panics.
@@ -69,10 +97,24 @@ func (f *front) handle(hr *http.Request) *rest.Response {
 
 func (f *front) failure(r *rest.Request, err error) *rest.Response {
 	e := rest.AsError(err)
-	if e == rest.ErrInternal {
+	var disk *journal.DiskError
+	switch {
+	case errors.As(err, &disk): // the journal has logged it, once
+		e = rest.ErrInternal.WithMessage("The server cannot write to its directory any more: %v.", innermost(disk))
+	case e == rest.ErrInternal:
 		f.logger.Error("storage request failed", keyService, f.service.String(), keyError, err)
 	}
 	return e.Response(r)
+}
+
+func innermost(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
 }
 
 // answer runs the operation that a request asks for.
@@ -85,6 +127,9 @@ func (f *front) answer(r *rest.Request) (p *rest.Response, err error) {
 	}()
 	if f.closed.Load() {
 		return nil, rest.ErrServerBusy.WithMessage("The server is closed.")
+	}
+	if err := f.env.Log.Err(); err != nil { // what is in memory is ahead of the disk, and would stay so
+		return nil, err
 	}
 	if err := f.address(r); err != nil {
 		return nil, err

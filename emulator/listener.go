@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/go-taskhub/taskhub/emulator/internal/rest"
@@ -17,6 +18,30 @@ import (
 
 // ErrClosed is returned by a server that was closed.
 var ErrClosed = errors.New("emulator: the server is closed")
+
+// ListenError says which address a server could not listen on.
+type ListenError struct {
+	// Service is "blob", "queue" or "table", Address host and port as asked for.
+	Service, Address string
+	// Err is the error of package net.
+	Err error
+}
+
+// Error implements error.
+func (e *ListenError) Error() string {
+	text := fmt.Sprintf("emulator: cannot listen on %s for %s storage: %v", e.Address, e.Service, e.Err)
+	if errors.Is(e.Err, syscall.EADDRINUSE) || errors.Is(e.Err, errWindowsAddressInUse) {
+		text += "; another storage emulator may have the port, stop it or choose another port"
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (e *ListenError) Unwrap() error { return e.Err }
+
+// errWindowsAddressInUse is WSAEADDRINUSE, which package syscall does not
+// translate.
+const errWindowsAddressInUse syscall.Errno = 10048
 
 // ListenConfig says where a server listens.
 type ListenConfig struct {
@@ -47,7 +72,8 @@ type Listener struct {
 }
 
 // Listen opens the ports and serves until Close, until the server is closed,
-// or until ctx ends.
+// or until ctx ends. It fails with *ListenError when a port cannot be had, and
+// with ErrClosed after Server.Close.
 func (s *Server) Listen(ctx context.Context, config ListenConfig) (*Listener, error) {
 	if config.Host == "" {
 		config.Host = "127.0.0.1"
@@ -89,8 +115,7 @@ func listenAll(ctx context.Context, config ListenConfig) (sockets [3]net.Listene
 		address := net.JoinHostPort(config.Host, strconv.Itoa(port))
 		if sockets[i], err = lc.Listen(ctx, "tcp", address); err != nil {
 			closeAll(sockets)
-			return sockets, fmt.Errorf("emulator: cannot listen on %s for %s storage; another emulator may have the port, choose others: %w",
-				address, rest.Service(i).Label(), err)
+			return sockets, &ListenError{rest.Service(i).Label(), address, err}
 		}
 	}
 	return sockets, nil

@@ -34,7 +34,8 @@ type Server struct {
 
 // New makes a server. With Config.Dir it opens the directory, which fails
 // with *LockedError when another server has it, with *CorruptError when its
-// files are damaged, and with *VersionError when another format wrote them.
+// files are damaged, with *VersionError when another format wrote them, and
+// with *ParentError when it cannot be made for want of the directory above it.
 func New(config Config) (*Server, error) {
 	config, err := config.withDefaults()
 	if err != nil {
@@ -122,5 +123,16 @@ func (s *Server) Close() error {
 	for _, l := range listeners {
 		errs = append(errs, l.Close())
 	}
-	return errors.Join(append(errs, s.journal.Close())...)
+	if err := s.journal.Close(); err != nil {
+		errs = append(errs, s.closeError(err))
+	}
+	return errors.Join(errs...)
+}
+
+// closeError makes of a journal's failure one of this package.
+func (s *Server) closeError(err error) error {
+	if failed := s.Err(); failed != nil {
+		return failed
+	}
+	return fmt.Errorf("emulator: close %s: %w", s.config.Dir, err)
 }

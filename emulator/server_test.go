@@ -432,6 +432,53 @@ func putRaw(t *testing.T, s *emulator.Server, name string, body io.Reader, lengt
 	return nil
 }
 
+// TestRefusedBodies sends bodies far beyond the limits, by a client that reads
+// the answer only when all is written: it gets the service's error, and the
+// connection goes on.
+func TestRefusedBodies(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, emulator.Config{MaxBody: 1 << 20})
+	l, err := s.Listen(t.Context(), emulator.ListenConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signature := newRawClient(t, newClients(t, s.ConnectionString(), s.Transport())).signature
+	const size = 20 << 20
+	for _, test := range []struct {
+		addr, line, header string
+		status             int
+	}{
+		{l.QueueAddr(), "POST /devstoreaccount1/queue/messages?", "", http.StatusRequestEntityTooLarge},
+		{l.TableAddr(), "POST /devstoreaccount1/$batch?", "Content-Type: multipart/mixed; boundary=b\r\n", http.StatusRequestEntityTooLarge},
+		{l.BlobAddr(), "PUT /devstoreaccount1/things/b?", "x-ms-blob-type: BlockBlob\r\n", http.StatusRequestEntityTooLarge},
+		{l.BlobAddr(), "PUT /devstoreaccount1/things/b?sig=wrong&", "x-ms-blob-type: BlockBlob\r\n", http.StatusForbidden},
+	} {
+		conn, err := net.Dial("tcp", test.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		answers := bufio.NewReader(conn)
+		for range 2 {
+			_, err := fmt.Fprintf(conn, "%s%s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n%s\r\n", test.line, signature, size, test.header)
+			if err == nil {
+				_, err = conn.Write(make([]byte, size))
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", test.line, err)
+			}
+			resp, err := http.ReadResponse(answers, nil)
+			if err != nil {
+				t.Fatalf("%s: %v", test.line, err)
+			}
+			text, err := io.ReadAll(resp.Body)
+			if err != nil || resp.StatusCode != test.status || resp.Header.Get("X-Ms-Error-Code") == "" {
+				t.Errorf("%s: status %d, %v: %s", test.line, resp.StatusCode, err, text)
+			}
+		}
+	}
+}
+
 // TestShortBody ends a body before its Content-Length is reached.
 func TestShortBody(t *testing.T) {
 	t.Parallel()
@@ -521,8 +568,13 @@ func TestClosing(t *testing.T) {
 	if _, err := fmt.Sscan(port, &number); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Listen(t.Context(), emulator.ListenConfig{BlobPort: number}); err == nil || !strings.Contains(err.Error(), "another emulator may have the port") {
+	var listen *emulator.ListenError
+	_, err = s.Listen(t.Context(), emulator.ListenConfig{QueuePort: number})
+	if !errors.As(err, &listen) || listen.Service != "queue" || listen.Address != l.BlobAddr() || !strings.Contains(err.Error(), "another storage emulator may have the port") {
 		t.Errorf("a port in use: %v", err)
+	}
+	if _, err := s.Listen(t.Context(), emulator.ListenConfig{TablePort: 1 << 16}); !errors.As(err, &listen) || listen.Service != "table" || strings.Contains(err.Error(), "may have the port") {
+		t.Errorf("no port: %v", err)
 	}
 	if err := errors.Join(l.Close(), l.Close(), s.Close(), s.Close()); err != nil {
 		t.Fatal(err)

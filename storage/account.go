@@ -15,7 +15,7 @@ import (
 
 // ErrNoConnection is the error of [Open] when neither a connection string nor a credential is given.
 var ErrNoConnection = errors.New("no storage account is given: set the connection string to that of an Azure Storage account, " +
-	`to "UseDevelopmentStorage=true" for Azurite on this machine, or to "embedded:" (in memory) or "embedded:DIR" (on disk) for the embedded storage; ` +
+	`to "UseDevelopmentStorage=true" for "taskhub dev" or Azurite on this machine, or to "embedded:" (in memory) or "embedded:DIR" (on disk) for the embedded storage; ` +
 	"or set a Credential with the account's name")
 
 // Account gives access to an Azure Storage account. It is safe for concurrent use.
@@ -36,7 +36,8 @@ type Account struct {
 // AccountName with AccountKey or SharedAccessSignature, DefaultEndpointsProtocol, EndpointSuffix, and BlobEndpoint,
 // QueueEndpoint, TableEndpoint; in any order and letter case, with or without a semicolon at the end. Secondary endpoints
 // are accepted and not used. "embedded:" opens an embedded storage in memory, a new and empty one each time, which ends with
-// the account; "embedded:DIR" opens one on disk, which one account of one process at a time may have open.
+// the account; "embedded:DIR" opens one on disk, which one account of one process at a time may have open. DIR is made if it
+// is not there, but no directory above it.
 //
 // Errors are [ErrNoConnection], [*ConnectionStringError], [*ConfigError], and those of package emulator.
 func Open(cfg Config) (*Account, error) {

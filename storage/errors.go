@@ -91,7 +91,7 @@ func (e *ConnectionError) remedy() string {
 	case errors.Is(e.Err, http.ErrSchemeMismatch):
 		return "the address answers http: check DefaultEndpointsProtocol or the endpoints"
 	case e.emulator && !errors.As(e.Err, &late):
-		return "start Azurite, or use the connection string embedded: for the embedded storage"
+		return `start "taskhub dev" or Azurite, or use the connection string embedded: for the embedded storage`
 	case errors.As(e.Err, &dns):
 		return "check the account's name, EndpointSuffix and endpoints"
 	case isCertificateError(e.Err):

@@ -518,7 +518,7 @@ func TestExplain(t *testing.T) {
 		{"unknown host", Config{}, nil, refuse(&net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "acct.queue.core.windows.net", IsNotFound: true}}),
 			[]string{"the host name acct.queue.core.windows.net does not exist; check the account's name"}},
 		{"emulator not running", Config{ConnectionString: "UseDevelopmentStorage=true", MaxRetries: -1}, nil, refuse(&net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connect: connection refused")}),
-			[]string{"127.0.0.1:10001", "start Azurite, or use the connection string embedded:"}},
+			[]string{"127.0.0.1:10001", `start "taskhub dev" or Azurite, or use the connection string embedded:`}},
 		{"http at https", Config{}, nil, refuse(http.ErrSchemeMismatch), []string{"DefaultEndpointsProtocol"}},
 	} {
 		a, _ := openScript(t, c.cfg, c.answer)
@@ -568,7 +568,7 @@ func TestRefusedConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = Explain(putMessage(t.Context(), a), "put message")
-	if !IsUnreachable(err) || !strings.Contains(err.Error(), address+": connect: connection refused; start Azurite") {
+	if !IsUnreachable(err) || !strings.Contains(err.Error(), address+": connect: connection refused; start \"taskhub dev\" or Azurite") {
 		t.Error(err)
 	}
 	if err := a.Close(); err != nil {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/textproto"
 	"strconv"
 	"strings"
 	"sync"
@@ -107,6 +106,9 @@ func (p *tablePolicy) Do(req *policy.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// answered is what the SDK is given of a transaction that was applied: it takes every part apart and reports nothing of it.
+const answered = "--batch\r\n\r\n--changes\r\n\r\n--batch--\r\n"
+
 // readTransaction records ETags, and turns an operation's failure into an error.
 func (*tablePolicy) readTransaction(resp *http.Response, tags *ETags) (*http.Response, error) {
 	body, err := runtime.Payload(resp)
@@ -122,46 +124,72 @@ func (*tablePolicy) readTransaction(resp *http.Response, tags *ETags) (*http.Res
 		if a.status < http.StatusOK || a.status >= http.StatusMultipleChoices {
 			return nil, a.failure(resp, i)
 		}
-		found[i] = a.header.Get("ETag")
+		found[i] = a.etag()
 	}
 	if tags != nil {
 		tags.set(found)
 	}
+	resp.Body = io.NopCloser(strings.NewReader(answered))
 	return resp, nil
 }
 
 // innerAnswer is the answer to one operation of a transaction.
 type innerAnswer struct {
 	status int
-	header textproto.MIMEHeader
+	header []byte // the lines behind the status line
 	body   []byte
 }
 
-// splitTransaction finds the answers in a multipart body. Each begins with an HTTP status line and ends before the next
-// boundary; whichever boundaries and part headers surround them does not matter.
+// splitTransaction finds the answers in a multipart body, which they share memory with. Each begins with an HTTP status
+// line and ends before the next boundary; whichever boundaries and part headers surround them does not matter.
 func splitTransaction(body []byte) []innerAnswer {
 	var answers []innerAnswer
 	inHeader, inBody := false, false
-	for len(body) > 0 {
-		var line []byte
-		line, body = cutLine(body)
+	start := 0
+	for at := 0; at < len(body); {
+		line, rest := cutLine(body[at:])
+		next := len(body) - len(rest)
 		switch {
 		case bytes.HasPrefix(line, []byte("HTTP/1.")):
-			answers = append(answers, innerAnswer{status: statusOf(line), header: textproto.MIMEHeader{}})
-			inHeader, inBody = true, false
+			answers = append(answers, innerAnswer{status: statusOf(line)})
+			inHeader, inBody, start = true, false, next
 		case bytes.HasPrefix(line, []byte("--")):
 			inHeader, inBody = false, false
 		case inHeader && len(line) == 0:
-			inHeader, inBody = false, true
+			inHeader, inBody, start = false, true, next
 		case inHeader:
-			name, value, _ := strings.Cut(string(line), ":")
-			answers[len(answers)-1].header.Set(strings.TrimSpace(name), strings.TrimSpace(value))
+			answers[len(answers)-1].header = body[start:next]
 		case inBody:
-			last := &answers[len(answers)-1]
-			last.body = append(append(last.body, line...), '\n')
+			answers[len(answers)-1].body = body[start:next]
 		}
+		at = next
 	}
 	return answers
+}
+
+// etag returns the value of the answer's ETag header.
+func (a innerAnswer) etag() string {
+	const name = "etag:"
+	for rest := a.header; len(rest) > 0; {
+		var line []byte
+		line, rest = cutLine(rest)
+		if len(line) >= len(name) && strings.EqualFold(string(line[:len(name)]), name) {
+			return string(bytes.TrimSpace(line[len(name):]))
+		}
+	}
+	return ""
+}
+
+// headers takes the header lines apart.
+func (a innerAnswer) headers() http.Header {
+	header := http.Header{}
+	for rest := a.header; len(rest) > 0; {
+		var line []byte
+		line, rest = cutLine(rest)
+		name, value, _ := strings.Cut(string(line), ":")
+		header.Set(strings.TrimSpace(name), strings.TrimSpace(value))
+	}
+	return header
 }
 
 func cutLine(body []byte) (line, rest []byte) {
@@ -183,10 +211,7 @@ func statusOf(line []byte) int {
 
 // failure makes the error that the operation would have had on its own.
 func (a innerAnswer) failure(outer *http.Response, position int) error {
-	header := http.Header(a.header)
-	if header == nil {
-		header = http.Header{}
-	}
+	header := a.headers()
 	for _, name := range []string{"x-ms-request-id", "Retry-After"} {
 		if header.Get(name) == "" {
 			header.Set(name, outer.Header.Get(name))

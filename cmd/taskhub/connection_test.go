@@ -80,7 +80,8 @@ func TestInterrupted(t *testing.T) {
 // The storage of a directory that nobody has.
 func TestEmbeddedDirectory(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "deep", "storage")
+	dir := filepath.Join(t.TempDir(), "storage")
+	do(t, "hub", "create", "Orders", "--conn", "embedded:"+filepath.Join(dir, "below")).wantError(t, exitFailure, "there is no directory", dir, "check the path")
 	conn := []string{"--conn", "embedded:" + dir}
 	hub := func(args ...string) outcome { return do(t, append(append([]string{"hub"}, args...), conn...)...) }
 	hub("create", "Orders").wantSuccess(t)

@@ -97,7 +97,11 @@ func (o *devOptions) run(ctx context.Context, w world) (err error) {
 	if err != nil {
 		return o.directoryError(dir, err)
 	}
-	defer func() { err = errors.Join(err, server.Close()) }()
+	defer func() {
+		if closeErr := server.Close(); err == nil {
+			err = closeErr
+		}
+	}()
 	listener, err := server.Listen(context.WithoutCancel(ctx), emulator.ListenConfig{
 		Host: o.host, BlobPort: o.ports[blobService], QueuePort: o.ports[queueService], TablePort: o.ports[tableService],
 	})
@@ -109,9 +113,15 @@ func (o *devOptions) run(ctx context.Context, w world) (err error) {
 	if _, err := io.WriteString(w.out, devText(dir, listener.ConnectionString(), addresses)); err != nil {
 		return err
 	}
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case <-server.Failed():
+	}
 	if err := listener.Close(); err != nil { // clients that would not let go; what was acknowledged is safe
 		fmt.Fprintln(w.err, "taskhub: warning: "+oneLine(err.Error()))
+	}
+	if err := server.Err(); err != nil {
+		return diskError(dir, err)
 	}
 	_, err = fmt.Fprintf(w.out, "\nStopped. The data is in %s\n", dir)
 	return err

@@ -25,17 +25,29 @@ func directoryError(dir string, err error, otherwise string) error {
 	dir = absolute(dir)
 	var corrupt *emulator.CorruptError
 	var version *emulator.VersionError
+	var parent *emulator.ParentError
 	switch {
 	case errors.As(err, &corrupt):
 		return fmt.Errorf("%w; move the directory away to begin with an empty one, or %s", err, otherwise)
 	case errors.As(err, &version):
 		return fmt.Errorf("%w; use the taskhub that wrote it, or %s", err, otherwise)
+	case errors.As(err, &parent):
+		return fmt.Errorf("there is no directory %q to hold %q: check the path, or make it first", absolute(parent.Parent), dir)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("may not write to directory %q (%w): change its permissions, or %s", dir, innermost(err), otherwise)
 	case errors.Is(err, syscall.ENOTDIR):
 		return fmt.Errorf("%q cannot be a directory, because a file is in the way: %s", dir, otherwise)
 	}
 	return fmt.Errorf("cannot use directory %q: %w: %s", dir, innermost(err), otherwise)
+}
+
+// diskError explains why the storage stopped by itself.
+func diskError(dir string, err error) error {
+	remedy := "see that the disk works, and start again"
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		remedy = "make room on the disk, and start again"
+	}
+	return fmt.Errorf("stopped, because directory %q cannot be written any more (%w): everything that was acknowledged is there; %s", dir, innermost(err), remedy)
 }
 
 // errWindowsAddressInUse is WSAEADDRINUSE, which package syscall does not translate.
@@ -62,15 +74,9 @@ func (o *devOptions) listenError(err error) error {
 
 // refused returns the service and the address that an error of listening is about.
 func (o *devOptions) refused(err error) (service, address string) {
-	names := serviceNames()
-	var op *net.OpError
-	if errors.As(err, &op) && op.Addr != nil {
-		_, port, splitErr := net.SplitHostPort(op.Addr.String())
-		for i, asked := range o.ports {
-			if splitErr == nil && port == strconv.Itoa(asked) {
-				return names[i], op.Addr.String()
-			}
-		}
+	var listen *emulator.ListenError
+	if errors.As(err, &listen) {
+		return listen.Service, listen.Address
 	}
-	return names[blobService], net.JoinHostPort(o.host, strconv.Itoa(o.ports[blobService]))
+	return serviceNames()[blobService], net.JoinHostPort(o.host, strconv.Itoa(o.ports[blobService]))
 }

@@ -62,6 +62,8 @@ func TestDevDirectoryErrors(t *testing.T) {
 	for _, dir := range []string{file, filepath.Join(file, "below")} {
 		do(t, dev(dir)...).wantError(t, exitFailure, dir, "a file is in the way", "--dir")
 	}
+	missing := filepath.Join(t.TempDir(), "mistyped")
+	do(t, dev(filepath.Join(missing, "below"))...).wantError(t, exitFailure, "there is no directory", missing, "check the path")
 	held := t.TempDir()
 	server, err := emulator.New(emulator.Config{Dir: held})
 	if err != nil {
@@ -140,7 +142,7 @@ func TestListenErrorTexts(t *testing.T) {
 	t.Parallel()
 	o := &devOptions{host: "127.0.0.1", ports: [services]int{80, 81, 82}}
 	refusal := func(err error) error {
-		return fmt.Errorf("emulator: %w", &net.OpError{Op: "listen", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 81}, Err: os.NewSyscallError("bind", err)})
+		return &emulator.ListenError{Service: "queue", Address: "127.0.0.1:81", Err: &net.OpError{Op: "listen", Net: "tcp", Err: os.NewSyscallError("bind", err)}}
 	}
 	for _, test := range []struct {
 		err  error

@@ -343,11 +343,8 @@ func readRange(r *rest.Request, size int64) (from, to int64, ranged bool, err er
 	to = size
 	if last != "" {
 		end, ok := parseOffset(last)
-		if !ok {
+		if !ok || end < from {
 			return 0, size, false, nil
-		}
-		if end < from {
-			return 0, size, false, rest.InvalidHeader("x-ms-range", text)
 		}
 		to = min(size-1, end) + 1
 	}

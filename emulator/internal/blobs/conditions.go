@@ -53,6 +53,8 @@ func (c conditions) check(r *rest.Request, v version) error {
 		return rest.ErrConditionNotMet
 	}
 	switch {
+	case read && strings.TrimSpace(c.noneMatch) == "*":
+		return errUnsatisfiable
 	case c.match != "" && !matchesETag(c.match, v.etag()):
 		return rest.ErrConditionNotMet
 	case c.match == "" && c.hasUnmodifedBy && v.modified().After(c.unmodifiedSince):
@@ -64,6 +66,10 @@ func (c conditions) check(r *rest.Request, v version) error {
 	}
 	return nil
 }
+
+// errUnsatisfiable refuses to read a blob on condition that it is not there.
+var errUnsatisfiable = &rest.Error{Status: 400, Code: "UnsatisfiableCondition",
+	Message: "The request includes an unsatisfiable condition for this operation."}
 
 // checkAbsent compares the conditions of a write that may create.
 func (c conditions) checkAbsent() error {

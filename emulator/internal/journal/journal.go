@@ -19,7 +19,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -62,6 +61,8 @@ type Journal struct {
 	file     *segment
 	durable  atomic.Uint64
 	failure  atomic.Pointer[DiskError]
+	// failed is closed after failure is set.
+	failed chan struct{}
 
 	// grown counts bytes since the last snapshot, base is that one's size.
 	grown, base atomic.Int64
@@ -100,14 +101,14 @@ const closeMark = 0xFF
 
 // Open locks a directory, loads it and makes it ready for appending.
 func Open(config Config) (*Journal, error) {
-	if err := os.MkdirAll(config.Dir, 0o750); err != nil {
+	if err := makeDir(config.Dir); err != nil {
 		return nil, err
 	}
 	lock, err := lockDir(config.Dir)
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{config: config, lock: lock, pending: make([]byte, frameHeader)}
+	j := &Journal{config: config, lock: lock, pending: make([]byte, frameHeader), failed: make(chan struct{})}
 	if err := j.load(); err != nil {
 		return nil, errors.Join(err, lock.release())
 	}
@@ -115,15 +116,18 @@ func Open(config Config) (*Journal, error) {
 }
 
 // Append adds a record. Records of one resource must be appended in the order
-// in which they take effect, which its lock takes care of.
+// in which they take effect, which its lock takes care of. After a failure they
+// are dropped, and Wait says so.
 func (j *Journal) Append(rec []byte) LSN {
 	if j == nil {
 		return 0
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.pending = binary.AppendUvarint(j.pending, uint64(len(rec)))
-	j.pending = append(j.pending, rec...)
+	if j.failure.Load() == nil {
+		j.pending = binary.AppendUvarint(j.pending, uint64(len(rec)))
+		j.pending = append(j.pending, rec...)
+	}
 	j.appended++
 	return j.appended
 }
@@ -188,6 +192,7 @@ const maxSpare = 4 << 20
 func (j *Journal) fail(err error) error {
 	failed := &DiskError{j.config.Dir, err}
 	if j.failure.CompareAndSwap(nil, failed) {
+		close(j.failed)
 		j.config.Logger.Error("the storage journal failed", keyError, failed)
 	}
 	return j.failure.Load()
@@ -202,6 +207,15 @@ func (j *Journal) Err() error {
 		return failed
 	}
 	return nil
+}
+
+// Failed is closed when Err begins to return an error; that of a store in
+// memory never is.
+func (j *Journal) Failed() <-chan struct{} {
+	if j == nil {
+		return nil
+	}
+	return j.failed
 }
 
 // Close writes what is pending, ends compaction and gives the directory back.

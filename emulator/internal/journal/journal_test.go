@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -111,7 +112,8 @@ func TestNilJournal(t *testing.T) {
 }
 
 // TestCutAnywhere cuts the last journal at every length: the records before
-// the cut are there, and nothing is an error.
+// the cut are there, and nothing is an error but a cut through the header,
+// which is on disk before the file has its name.
 func TestCutAnywhere(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -133,6 +135,16 @@ func TestCutAnywhere(t *testing.T) {
 	for cut := range whole {
 		other := t.TempDir()
 		write(t, other, journalName(1), whole[:cut])
+		if cut < fileHeader {
+			var corrupt *CorruptError
+			if _, _, err := tryOpen(other, 1<<30); !errors.As(err, &corrupt) || corrupt.File != journalName(1) {
+				t.Fatalf("cut at %d: %v", cut, err)
+			}
+			if left, err := os.ReadFile(filepath.Join(other, journalName(1))); err != nil || !bytes.Equal(left, whole[:cut]) {
+				t.Fatalf("cut at %d: the file was changed: %v", cut, err)
+			}
+			continue
+		}
 		j, s := open(t, other, 1<<30)
 		want := 0
 		for _, end := range ends {
@@ -370,23 +382,114 @@ func TestLock(t *testing.T) {
 	open(t, dir, 1<<30)
 }
 
+// TestOtherVersion gives journal and snapshot the format version of an older
+// and of a newer program.
 func TestOtherVersion(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	j, _ := open(t, dir, 1<<30)
-	if err := j.Close(); err != nil {
+	j, s := open(t, dir, 1<<30)
+	if err := errors.Join(s.put(j, "a"), j.Compact(), j.Close()); err != nil {
 		t.Fatal(err)
 	}
-	body, err := os.ReadFile(filepath.Join(dir, journalName(1)))
+	for _, name := range []string{journalName(2), snapshotName(2)} {
+		whole, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, number := range []byte{Version - 1, Version + 1} {
+			other := bytes.Clone(whole)
+			other[8] = number
+			write(t, dir, name, other)
+			_, _, err = tryOpen(dir, 1<<30)
+			var version *VersionError
+			if !errors.As(err, &version) || version.Version != uint32(number) || version.File != name {
+				t.Errorf("%s of version %d: %v", name, number, err)
+			}
+			if left, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !bytes.Equal(left, other) {
+				t.Errorf("%s of version %d was changed: %v", name, number, err)
+			}
+		}
+		write(t, dir, name, whole)
+	}
+	open(t, dir, 1<<30)
+}
+
+// TestSwappedFiles gives a journal the name of another.
+func TestSwappedFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j, s := open(t, dir, 1<<30)
+	if err := s.put(j, "a"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.rotate(); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.put(j, "b"), j.Close()); err != nil {
+		t.Fatal(err)
+	}
+	first, err := os.ReadFile(filepath.Join(dir, journalName(1)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	body[8] = Version + 1
-	write(t, dir, journalName(1), body)
+	write(t, dir, journalName(2), first)
 	_, _, err = tryOpen(dir, 1<<30)
-	var version *VersionError
-	if !errors.As(err, &version) || version.Version != Version+1 {
+	var corrupt *CorruptError
+	if !errors.As(err, &corrupt) || corrupt.File != journalName(2) {
 		t.Fatal(err)
+	}
+}
+
+// TestCrashedBeginning leaves behind what a crash leaves of a journal that was
+// just being begun, in every state: nothing was in it.
+func TestCrashedBeginning(t *testing.T) {
+	t.Parallel()
+	for _, left := range []string{"", "THST", strings.Repeat("\x00", fileHeader)} {
+		dir := t.TempDir()
+		write(t, dir, journalName(1)+temporary, []byte(left))
+		j, s := open(t, dir, 1<<30)
+		if err := errors.Join(s.put(j, "a"), j.Close()); err != nil {
+			t.Fatal(err)
+		}
+		write(t, dir, journalName(2)+temporary, []byte(left))
+		write(t, dir, "notes.tmp", []byte("somebody's"))
+		j, s = open(t, dir, 1<<30)
+		if len(s.texts) != 1 {
+			t.Errorf("%q: %d records", left, len(s.texts))
+		}
+		if _, err := os.Stat(filepath.Join(dir, journalName(2)+temporary)); !os.IsNotExist(err) {
+			t.Errorf("%q: the unfinished journal is still there", left)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "notes.tmp")); err != nil {
+			t.Error("a file of somebody else is gone")
+		}
+		if err := j.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestMakesOneDirectory makes the directory, but none above it.
+func TestMakesOneDirectory(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "a")
+	_, _, err := tryOpen(filepath.Join(dir, "b"), 1<<30)
+	var parent *ParentError
+	if !errors.As(err, &parent) || parent.Parent != dir || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("without the directory above it: %v", err)
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("the directory above it was made: %v", err)
+	}
+	j, _ := open(t, dir, 1<<30)
+	if err := j.Close(); err != nil {
+		t.Error(err)
+	}
+	open(t, dir, 1<<30)
+	file := filepath.Join(dir, "file")
+	write(t, dir, "file", nil)
+	if _, _, err := tryOpen(file, 1<<30); !errors.Is(err, syscall.ENOTDIR) {
+		t.Errorf("a file in its place: %v", err)
 	}
 }
 
@@ -409,6 +512,16 @@ func TestFailedDisk(t *testing.T) {
 	}
 	if err := j.Err(); !errors.As(err, &failed) {
 		t.Fatal("Err tells nothing")
+	}
+	select {
+	case <-j.Failed():
+	default:
+		t.Error("Failed is not closed")
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.pending) > 100 {
+		t.Errorf("%d bytes are kept that will never be written", len(j.pending))
 	}
 }
 

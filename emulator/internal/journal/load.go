@@ -28,11 +28,9 @@ func (j *Journal) list() (files, error) {
 	for _, e := range entries {
 		var n uint64
 		switch name := e.Name(); {
-		case strings.HasSuffix(name, temporary):
-			if strings.HasPrefix(name, "snapshot-") { // a compaction that a crash ended
-				if err := os.Remove(j.path(name)); err != nil {
-					return out, err
-				}
+		case isTemporary(name): // a crash ended its writing
+			if err := os.Remove(j.path(name)); err != nil {
+				return out, err
 			}
 		case scan(name, "journal-%d.log", &n) && name == journalName(n):
 			out.journals = append(out.journals, n)
@@ -43,6 +41,13 @@ func (j *Journal) list() (files, error) {
 	slices.Sort(out.journals)
 	slices.Sort(out.snapshots)
 	return out, nil
+}
+
+func isTemporary(name string) bool {
+	var n uint64
+	final, ok := strings.CutSuffix(name, temporary)
+	return ok && (scan(final, "journal-%d.log", &n) && final == journalName(n) ||
+		scan(final, "snapshot-%d.dat", &n) && final == snapshotName(n))
 }
 
 func scan(name, format string, n *uint64) bool {
@@ -86,14 +91,23 @@ func (j *Journal) load() error {
 	return nil
 }
 
-// begin makes an empty journal the current one.
+// begin makes an empty journal the current one. The file gets its name when its
+// header is on disk, so that no crash leaves a journal without one: a journal
+// that is shorter was cut off by somebody, and may have had records.
 func (j *Journal) begin(number uint64) error {
-	s, err := createSegment(j.path(journalName(number)), journalName(number), kindJournal, number)
+	name := journalName(number)
+	s, err := createSegment(j.path(name+temporary), name, kindJournal, number)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(s.sync(), syncDir(j.config.Dir)); err != nil {
-		return errors.Join(err, s.close())
+	if err := errors.Join(s.sync(), s.close()); err != nil {
+		return err
+	}
+	if err := errors.Join(os.Rename(j.path(name+temporary), j.path(name)), syncDir(j.config.Dir)); err != nil {
+		return err
+	}
+	if err := s.reopen(j.path(name)); err != nil {
+		return err
 	}
 	j.file = s
 	return nil
@@ -101,7 +115,7 @@ func (j *Journal) begin(number uint64) error {
 
 func (j *Journal) loadSnapshot(number uint64) error {
 	name := snapshotName(number)
-	r, err := openReader(j.path(name), name, kindSnapshot)
+	r, err := openReader(j.path(name), name, kindSnapshot, number)
 	if err != nil {
 		return tornIsCorrupt(err, name, 0)
 	}
@@ -147,12 +161,12 @@ func tornIsCorrupt(err error, name string, offset int64) error {
 // leaves behind of a batch that nobody was told of, and it is cut off.
 func (j *Journal) loadJournal(number uint64, last bool) error {
 	name := journalName(number)
-	r, err := openReader(j.path(name), name, kindJournal)
-	if errors.Is(err, errTorn) && last {
-		return j.begin(number)
+	r, err := openReader(j.path(name), name, kindJournal, number)
+	if errors.Is(err, errTorn) {
+		return &CorruptError{name, 0, "it ends within its header, which no crash leaves behind; restore the directory from a backup, or delete it to begin anew"}
 	}
 	if err != nil {
-		return tornIsCorrupt(err, name, 0)
+		return err
 	}
 	defer r.f.Close()
 	for {
@@ -199,16 +213,14 @@ func (j *Journal) checkTorn(r *reader, last bool) error {
 
 // resume opens a journal that was read for appending behind its last frame.
 func (j *Journal) resume(r *reader) error {
-	f, err := os.OpenFile(j.path(r.name), os.O_RDWR, 0o600)
-	if err != nil {
+	s := &segment{name: r.name, salt: r.salt, next: r.seq + 1, size: r.offset}
+	if err := s.reopen(j.path(r.name)); err != nil {
 		return err
 	}
-	s := &segment{f: f, name: r.name, salt: r.salt, next: r.seq + 1, size: r.offset}
 	if r.offset < r.size {
-		err = errors.Join(f.Truncate(r.offset), s.sync())
-	}
-	if _, serr := f.Seek(r.offset, io.SeekStart); err != nil || serr != nil {
-		return errors.Join(err, serr, f.Close())
+		if err := errors.Join(s.f.Truncate(r.offset), s.sync()); err != nil {
+			return errors.Join(err, s.close())
+		}
 	}
 	j.file = s
 	return nil

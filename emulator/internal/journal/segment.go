@@ -133,6 +133,19 @@ func frameSum(salt uint64, frame []byte) uint32 {
 
 func (s *segment) sync() error { return syncFile(s.f) }
 
+// reopen opens a segment's file again, to go on behind its last frame.
+func (s *segment) reopen(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Seek(s.size, io.SeekStart); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	s.f = f
+	return nil
+}
+
 func (s *segment) close() error { return s.f.Close() }
 
 // reader reads a file frame by frame.
@@ -140,7 +153,6 @@ type reader struct {
 	f      *os.File
 	name   string
 	salt   uint64
-	number uint64
 	seq    uint64
 	offset int64
 	size   int64
@@ -149,19 +161,19 @@ type reader struct {
 // errTorn says that a file ends in the middle of something.
 var errTorn = errors.New("the file ends early")
 
-func openReader(path, name string, kind uint32) (*reader, error) {
+func openReader(path, name string, kind uint32, number uint64) (*reader, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	r := &reader{f: f, name: name, offset: fileHeader}
-	if err := r.header(kind); err != nil {
+	if err := r.header(kind, number); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return r, nil
 }
 
-func (r *reader) header(kind uint32) error {
+func (r *reader) header(kind uint32, number uint64) error {
 	info, err := r.f.Stat()
 	if err != nil {
 		return err
@@ -169,7 +181,7 @@ func (r *reader) header(kind uint32) error {
 	r.size = info.Size()
 	var h [fileHeader]byte
 	n, err := io.ReadFull(r.f, h[:])
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || bytes.Equal(h[:], make([]byte, fileHeader)) {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errTorn
 	}
 	if err != nil {
@@ -188,7 +200,10 @@ func (r *reader) header(kind uint32) error {
 	if binary.LittleEndian.Uint32(h[12:]) != kind {
 		return bad("it is of another kind than its name says")
 	}
-	r.number, r.salt = binary.LittleEndian.Uint64(h[16:]), binary.LittleEndian.Uint64(h[24:])
+	if n := binary.LittleEndian.Uint64(h[16:]); n != number {
+		return bad(fmt.Sprintf("it has number %d, another one than its name says", n))
+	}
+	r.salt = binary.LittleEndian.Uint64(h[24:])
 	return nil
 }
 

@@ -43,31 +43,38 @@ var ErrEntityTooLarge = &rest.Error{Status: 400, Code: "EntityTooLarge",
 var errPropertyTooLarge = &rest.Error{Status: 400, Code: "PropertyValueTooLarge",
 	Message: "The property value exceeds the maximum allowed size (64KB). If the property value is a string, it is UTF-16 encoded and the maximum number of characters should be 32K or less."}
 
-// ParseEntity reads the JSON body of an insert, merge or replace. The texts of
-// the result are parts of the body.
-func ParseEntity(body string) (*Entity, error) {
-	members, err := readMembers(body)
+// EntityReader reads the bodies of one request after the other; it keeps the
+// room that one needed for the next.
+type EntityReader struct {
+	members []member
+	types   annotations
+}
+
+// Read reads the JSON body of an insert, merge or replace. The texts of the
+// result are parts of the body.
+func (r *EntityReader) Read(body string) (Entity, error) {
+	members, err := readMembers(body, r.members[:0])
 	if err != nil {
-		return nil, invalidInput("One of the request inputs is not valid: %s.", err)
+		return Entity{}, invalidInput("One of the request inputs is not valid: %s.", err)
 	}
-	types, err := readAnnotations(members)
-	if err != nil {
-		return nil, err
+	r.members = members
+	if r.types, err = readAnnotations(members, r.types[:0]); err != nil {
+		return Entity{}, err
 	}
 	if name, found := duplicate(members); found {
-		return nil, rest.Errorf(400, "DuplicatePropertiesSpecified", "A property is specified more than one time: '%s'.", name)
+		return Entity{}, rest.Errorf(400, "DuplicatePropertiesSpecified", "A property is specified more than one time: '%s'.", name)
 	}
-	e := &Entity{Properties: make([]Property, 0, len(members))}
-	for _, m := range members {
-		if isMetadata(m.name) {
+	e := Entity{Properties: make([]Property, 0, len(members)-len(r.types))}
+	for i := range members {
+		if isMetadata(members[i].name) {
 			continue
 		}
-		if err := e.add(m, types); err != nil {
-			return nil, err
+		if err := e.add(&members[i], r.types); err != nil {
+			return Entity{}, err
 		}
 	}
 	if len(e.Properties) > MaxProperties {
-		return nil, ErrTooManyProperties
+		return Entity{}, ErrTooManyProperties
 	}
 	return e, nil
 }
@@ -118,9 +125,9 @@ func (a annotations) find(name string) (Type, bool) {
 }
 
 // readAnnotations collects the types that "Name@odata.type" members give.
-func readAnnotations(members []member) (annotations, error) {
-	var types annotations
-	for _, m := range members {
+func readAnnotations(members []member, types annotations) (annotations, error) {
+	for i := range members {
+		m := &members[i]
 		name, ok := strings.CutSuffix(m.name, "@odata.type")
 		if !ok || name == "" {
 			continue
@@ -134,7 +141,7 @@ func readAnnotations(members []member) (annotations, error) {
 	return types, nil
 }
 
-func (e *Entity) add(m member, types annotations) error {
+func (e *Entity) add(m *member, types annotations) error {
 	switch m.name {
 	case "Timestamp":
 		return nil
@@ -178,7 +185,7 @@ func (e *Entity) add(m member, types annotations) error {
 
 // convert gives a member its type: the annotated one, or the one its JSON
 // form implies.
-func (m member) convert(t Type, annotated bool) (Value, bool) {
+func (m *member) convert(t Type, annotated bool) (Value, bool) {
 	switch m.kind {
 	case jsonString:
 		if !annotated {
@@ -251,7 +258,23 @@ func CheckSize(partitionKey, rowKey string, properties []Property) error {
 
 // ETag is the ETag of an entity with a time stamp.
 func ETag(stamp rest.Ticks) string {
-	return `W/"datetime'` + strings.ReplaceAll(FormatDateTime(stamp), ":", "%3A") + `'"`
+	return string(AppendETag(make([]byte, 0, maxETag), stamp))
+}
+
+const maxETag = 48
+
+// AppendETag writes it.
+func AppendETag(b []byte, stamp rest.Ticks) []byte {
+	var text [maxETag]byte
+	b = append(b, `W/"datetime'`...)
+	for _, c := range appendDateTime(text[:0], stamp) {
+		if c == ':' {
+			b = append(b, "%3A"...)
+		} else {
+			b = append(b, c)
+		}
+	}
+	return append(b, `'"`...)
 }
 
 // Level says how much OData metadata a client wants ("Payload format for
@@ -317,7 +340,9 @@ func appendValue(b []byte, v Value) []byte {
 	case Boolean:
 		return strconv.AppendBool(b, v.Num != 0)
 	case DateTime:
-		return AppendString(b, FormatDateTime(rest.Ticks(v.Num)))
+		b = append(b, '"')
+		b = appendDateTime(b, rest.Ticks(v.Num))
+		return append(b, '"')
 	case Binary:
 		b = append(b, '"')
 		b = base64.StdEncoding.AppendEncode(b, []byte(v.Text))

@@ -67,13 +67,13 @@ func (r *jsonReader) take(c byte) bool {
 	return false
 }
 
-// readMembers reads a whole body.
-func readMembers(body string) ([]member, error) {
+// readMembers reads a whole body; it appends to out.
+func readMembers(body string, out []member) ([]member, error) {
 	if !utf8.ValidString(body) {
 		return nil, ErrSyntax
 	}
 	r := jsonReader{b: strings.TrimPrefix(body, "\uFEFF")}
-	out, err := r.object()
+	out, err := r.object(out)
 	if err != nil {
 		return nil, err
 	}
@@ -84,11 +84,13 @@ func readMembers(body string) ([]member, error) {
 	return out, nil
 }
 
-func (r *jsonReader) object() ([]member, error) {
+func (r *jsonReader) object(out []member) ([]member, error) {
 	if !r.take('{') {
 		return nil, ErrSyntax
 	}
-	out := make([]member, 0, 16)
+	if out == nil {
+		out = make([]member, 0, 16)
+	}
 	if r.take('}') {
 		return out, nil
 	}

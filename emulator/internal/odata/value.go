@@ -100,9 +100,9 @@ func parseDateTime(text string) (Value, bool) {
 	return Value{}, false
 }
 
-// FormatDateTime writes ticks as the service does: no more digits than needed.
-func FormatDateTime(t rest.Ticks) string {
-	return t.Time().Format("2006-01-02T15:04:05.9999999Z")
+// appendDateTime writes ticks as the service does: no more digits than needed.
+func appendDateTime(b []byte, t rest.Ticks) []byte {
+	return t.Time().AppendFormat(b, "2006-01-02T15:04:05.9999999Z")
 }
 
 func parseDouble(text string) (Value, bool) {

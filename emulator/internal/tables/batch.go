@@ -83,8 +83,10 @@ func (s *Store) readChanges(r *rest.Request, parts []part) ([]change, error) {
 	}
 	changes := make([]change, len(parts))
 	rows := make(map[string]bool, len(parts))
+	var reader odata.EntityReader
 	for i := range parts {
-		c, err := readChange(r, &parts[i])
+		c := &changes[i]
+		err := c.readPart(r, &parts[i], &reader)
 		if err == nil {
 			err = allowed(r, c)
 		}
@@ -99,31 +101,30 @@ func (s *Store) readChanges(r *rest.Request, parts []part) ([]change, error) {
 			return nil, &indexedError{i, err}
 		}
 		rows[c.rowKey] = true
-		changes[i] = *c
 	}
 	return changes, nil
 }
 
-func readChange(r *rest.Request, p *part) (*change, error) {
+func (c *change) readPart(r *rest.Request, p *part, reader *odata.EntityReader) error {
 	t, err := partTarget(r, p)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	c := &change{table: t.table, contentID: p.contentID}
+	c.table, c.contentID = t.table, p.contentID
 	switch {
 	case t.entity:
 		c.partitionKey, c.rowKey = t.partitionKey, t.rowKey
 		if c.kind, err = changeKind(p.method, p.header); err != nil {
-			return nil, err
+			return err
 		}
 	case p.method == http.MethodPost && !t.hasQuoted:
 		c.kind = insert
 	case p.method == http.MethodGet:
-		return nil, rest.Errorf(400, "InvalidInput", "A query is only allowed as the one operation of a batch, outside of a change set.")
+		return rest.Errorf(400, "InvalidInput", "A query is only allowed as the one operation of a batch, outside of a change set.")
 	default:
-		return nil, errMethod
+		return errMethod
 	}
-	return c, c.read(p.header, p.body)
+	return c.read(p.header, p.body, reader)
 }
 
 // partTarget finds what an inner request addresses; its URL may be absolute
@@ -328,7 +329,7 @@ func (c *change) appendAnswer(b []byte, w writer, e *entity) []byte {
 		line("DataServiceId", location)
 	}
 	if e != nil {
-		line("ETag", odata.ETag(e.stamp))
+		b = append(odata.AppendETag(append(b, "ETag: "...), e.stamp), "\r\n"...)
 	}
 	b = append(b, "\r\n"...)
 	if created {

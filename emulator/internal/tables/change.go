@@ -26,7 +26,7 @@ type change struct {
 type getter interface{ Get(name string) string }
 
 // read fills a change from the headers and the body of its request.
-func (c *change) read(header getter, body string) error {
+func (c *change) read(header getter, body string, reader *odata.EntityReader) error {
 	c.match = header.Get("If-Match")
 	c.noContent, c.echo = preferNoContent(header.Get("Prefer"))
 	level, err := parseLevel(header.Get("Accept"))
@@ -43,7 +43,7 @@ func (c *change) read(header getter, body string) error {
 	if err := checkContentType(header.Get("Content-Type")); err != nil {
 		return err
 	}
-	parsed, err := odata.ParseEntity(body)
+	parsed, err := reader.Read(body)
 	if err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func (s *Store) write(r *rest.Request, c *change) (*rest.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.read(r.Header, string(body)); err != nil {
+	if err := c.read(r.Header, string(body), new(odata.EntityReader)); err != nil {
 		return nil, err
 	}
 	if err := allowed(r, c); err != nil {

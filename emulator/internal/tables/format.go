@@ -123,10 +123,10 @@ func (w *writer) append(b []byte, e *entity, head func([]byte) []byte) []byte {
 		path := entityPath(w.table, e.partitionKey, e.rowKey)
 		b = appendMember(b, "odata.type", w.account+"."+w.table)
 		b = appendMember(b, "odata.id", w.base+"/"+path)
-		b = appendMember(b, "odata.etag", odata.ETag(e.stamp))
+		b = appendETag(b, e)
 		b = appendMember(b, "odata.editLink", path)
 	} else if w.level == odata.MinimalMetadata {
-		b = appendMember(b, "odata.etag", odata.ETag(e.stamp))
+		b = appendETag(b, e)
 	}
 	if w.columns != nil {
 		b = w.appendColumns(b, e)
@@ -172,6 +172,14 @@ func appendMember(b []byte, name, text string) []byte {
 	b = append(b, ':')
 	b = odata.AppendString(b, text)
 	return append(b, ',')
+}
+
+func appendETag(b []byte, e *entity) []byte {
+	var etag [64]byte
+	b = append(b, `"odata.etag":"W/\"`...)
+	b = append(b, odata.AppendETag(etag[:0], e.stamp)[len(`W/"`):]...)
+	b[len(b)-1] = '\\'
+	return append(b, `"",`...)
 }
 
 // Property implements odata.Row.

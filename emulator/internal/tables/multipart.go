@@ -52,12 +52,13 @@ func parseBatch(contentType, body string) ([]part, error) {
 	if len(outer) != 1 {
 		return nil, badBatch("a batch holds exactly one change set or one query")
 	}
-	header, content, err := splitHeader(outer[0])
+	var reader partReader
+	header, content, err := splitHeader(outer[0], nil)
 	if err != nil {
 		return nil, err
 	}
 	if !isMedia(header.Get("Content-Type"), "multipart/mixed") {
-		p, err := parsePart(outer[0])
+		p, err := reader.read(outer[0])
 		if err != nil {
 			return nil, err
 		}
@@ -72,7 +73,7 @@ func parseBatch(contentType, body string) ([]part, error) {
 	}
 	parts := make([]part, len(inner))
 	for i, raw := range inner {
-		if parts[i], err = parsePart(raw); err != nil {
+		if parts[i], err = reader.read(raw); err != nil {
 			return nil, err
 		}
 		parts[i].changeset = true
@@ -128,9 +129,9 @@ func trimEnd(b string) string {
 
 const maxPartHeaders = 64
 
-// splitHeader reads header lines up to the empty one.
-func splitHeader(b string) (fields, string, error) {
-	header := make(fields, 0, 8)
+// splitHeader reads header lines up to the empty one; it appends them to
+// header.
+func splitHeader(b string, header fields) (fields, string, error) {
 	for n := 0; ; n++ {
 		line, after, found := strings.Cut(b, "\n")
 		line = strings.TrimRight(line, "\r")
@@ -155,13 +156,18 @@ func isMedia(contentType, media string) bool {
 	return strings.EqualFold(strings.TrimSpace(got), media)
 }
 
-// parsePart reads an application/http part: the part's own headers, a request
-// line, the request's headers, its body.
-func parsePart(raw string) (part, error) {
-	outer, content, err := splitHeader(raw)
+// partReader reads the parts of a batch. The headers of all their requests
+// stand in one slice, one part's behind the other's.
+type partReader struct{ outer, headers fields }
+
+// read reads an application/http part: the part's own headers, a request line,
+// the request's headers, its body.
+func (r *partReader) read(raw string) (part, error) {
+	outer, content, err := splitHeader(raw, r.outer[:0])
 	if err != nil {
 		return part{}, err
 	}
+	r.outer = outer
 	if !isMedia(outer.Get("Content-Type"), "application/http") {
 		return part{}, badBatch("a part is not application/http")
 	}
@@ -175,10 +181,12 @@ func parsePart(raw string) (part, error) {
 	if target == "" || strings.ContainsAny(target, " \t") {
 		return part{}, badBatch("a request line is malformed")
 	}
-	header, body, err := splitHeader(after)
+	headers, body, err := splitHeader(after, r.headers)
 	if err != nil {
 		return part{}, err
 	}
+	header := headers[len(r.headers):len(headers):len(headers)]
+	r.headers = headers
 	id := header.Get("Content-Id")
 	if id == "" {
 		id = outer.Get("Content-Id")

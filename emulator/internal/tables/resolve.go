@@ -82,8 +82,16 @@ func cutQuoted(s string) (text, after string, ok bool) {
 	if s == "" || s[0] != '\'' {
 		return "", "", false
 	}
+	end := strings.IndexByte(s[1:], '\'') + 1
+	if end == 0 {
+		return "", "", false
+	}
+	if after := s[end+1:]; after == "" || after[0] != '\'' {
+		return s[1:end], after, true
+	}
 	var b strings.Builder
-	for i := 1; i < len(s); i++ {
+	b.WriteString(s[1:end])
+	for i := end; i < len(s); i++ {
 		if s[i] != '\'' {
 			b.WriteByte(s[i])
 			continue

@@ -66,7 +66,7 @@ func (s *Store) createTable(r *rest.Request) (*rest.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	parsed, err := odata.ParseEntity(string(body))
+	parsed, err := new(odata.EntityReader).Read(string(body))
 	if err != nil {
 		return nil, err
 	}
