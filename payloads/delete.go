@@ -13,13 +13,19 @@ import (
 	"github.com/go-taskhub/taskhub/storage"
 )
 
-// deletesUnderWay bounds the requests that DeleteInstance has under way.
+// deletesUnderWay bounds the requests that a deletion of many has under way.
 const deletesUnderWay = 16
 
 // Delete deletes a blob; a missing one is no error.
 func (s *Store) Delete(ctx context.Context, name string) error {
 	_, err := s.remove(ctx, name)
 	return err
+}
+
+// DeleteAll deletes blobs, several at a time; missing ones are no error.
+func (s *Store) DeleteAll(ctx context.Context, names []string) error {
+	var total atomic.Int64
+	return s.deleteAll(ctx, names, &total)
 }
 
 // remove deletes a blob and reports whether there was one.

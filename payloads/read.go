@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
@@ -18,8 +19,28 @@ import (
 // Read returns the text of a blob. Errors are [*MissingError], [*CorruptError] (also for a blob cut short),
 // [*TooLargeError], and what the service answers.
 func (s *Store) Read(ctx context.Context, name string) ([]byte, error) {
-	text, err := s.read(ctx, name)
-	return text, explainRead(err, name)
+	text := &bytes.Buffer{}
+	err := s.read(ctx, name, func(size int) io.Writer {
+		text.Grow(size)
+		return text
+	})
+	if err != nil {
+		return nil, explainRead(err, name)
+	}
+	return text.Bytes(), nil
+}
+
+// ReadString is [Store.Read] for those who need a string: it spares them a copy.
+func (s *Store) ReadString(ctx context.Context, name string) (string, error) {
+	text := &strings.Builder{}
+	err := s.read(ctx, name, func(size int) io.Writer {
+		text.Grow(size)
+		return text
+	})
+	if err != nil {
+		return "", explainRead(err, name)
+	}
+	return text.String(), nil
 }
 
 // ReadStream returns the text of a blob as a stream, with the errors of [Store.Read] from its Read method. Close it. The size is not
@@ -56,43 +77,46 @@ func (t *textStream) Close() error {
 	return errors.Join(t.text.Close(), t.compressed.Close())
 }
 
-// read takes the compressed form into memory first: its last bytes tell how large the text is, which then is allocated once.
-func (s *Store) read(ctx context.Context, name string) ([]byte, error) {
+// read takes the compressed form into memory first: its last bytes tell how large the text is, for which room is made
+// once.
+func (s *Store) read(ctx context.Context, name string, room func(size int) io.Writer) error {
 	stream, size, err := s.open(ctx, name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer stream.Close()
 	if size > s.maxSize+compressedSlack {
-		return nil, &TooLargeError{Blob: name, Limit: s.maxSize}
+		return &TooLargeError{Blob: name, Limit: s.maxSize}
 	}
 	compressed := s.buffer()
 	defer s.release(compressed)
 	compressed.Grow(int(max(0, size)) + bytes.MinRead)
 	if _, err := compressed.ReadFrom(io.LimitReader(stream, s.maxSize+compressedSlack)); err != nil {
-		return nil, err
+		return err
 	}
-	return s.decompress(compressed.Bytes(), name)
+	return s.decompress(compressed.Bytes(), name, room)
 }
 
 // compressedSlack is more than gzip adds to data that cannot be compressed, within the sizes that fit into memory.
 const compressedSlack = 1 << 20
 
-func (s *Store) decompress(compressed []byte, name string) ([]byte, error) {
+func (s *Store) decompress(compressed []byte, name string, room func(size int) io.Writer) error {
 	reader, err := gzip.NewReader(bytes.NewReader(compressed))
 	if err != nil {
-		return nil, asCorrupt(err, name)
+		return asCorrupt(err, name)
 	}
-	text := bytes.NewBuffer(make([]byte, 0, s.sizeHint(compressed)+bytes.MinRead))
-	n, err := text.ReadFrom(io.LimitReader(reader, s.maxSize+1))
+	n, err := io.Copy(writerOnly{room(s.sizeHint(compressed))}, io.LimitReader(reader, s.maxSize+1))
 	switch {
 	case err != nil:
-		return nil, asCorrupt(err, name)
+		return asCorrupt(err, name)
 	case n > s.maxSize:
-		return nil, &TooLargeError{Blob: name, Limit: s.maxSize}
+		return &TooLargeError{Blob: name, Limit: s.maxSize}
 	}
-	return text.Bytes(), nil
+	return nil
 }
+
+// writerOnly keeps io.Copy from a buffer's own way of reading, which wants room beyond the end.
+type writerOnly struct{ io.Writer }
 
 // sizeHint reads the text's size from the trailer of the gzip stream. The stream may lie, so the hint is kept within what
 // deflate can reach and within the limit.

@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
@@ -30,6 +31,14 @@ const (
 func (s *Store) Write(ctx context.Context, name string, text []byte) error {
 	return s.WriteStream(ctx, name, bytes.NewReader(text))
 }
+
+// WriteString is [Store.Write] without a copy of the text.
+func (s *Store) WriteString(ctx context.Context, name, text string) error {
+	return s.WriteStream(ctx, name, readerOnly{strings.NewReader(text)})
+}
+
+// readerOnly keeps io.Copy from handing all of a string over at once, as bytes, which would copy it.
+type readerOnly struct{ io.Reader }
 
 // WriteStream is Write for a text that is not in memory. Memory use does not depend on the text's size.
 func (s *Store) WriteStream(ctx context.Context, name string, text io.Reader) error {

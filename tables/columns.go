@@ -37,7 +37,15 @@ const (
 	colCommitID   = "CommitId"
 	colStart      = "Start"
 	colActivityID = "ActivityId"
+	colLocal      = "Local"
+	colEnvelope   = "Envelope"
+	colOwner      = "Owner"
+	colAttempts   = "Attempts"
+	colFleet      = "Fleet"
 )
+
+// seenColumns hold the ids of messages that earlier generations consumed.
+var seenColumns = [...]string{"Seen", "Seen1", "Seen2", "Seen3"}
 
 // blobSuffix, added to the name of a column, names the column that says which blob holds the value.
 const blobSuffix = "BlobName"

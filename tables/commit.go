@@ -31,8 +31,22 @@ type Commit struct {
 	// after it has continued as new. Empty leaves what is there.
 	StartID string
 	// DeleteRowsFrom and DeleteRowsTo name rows [from, to) that an older, longer generation left behind. They are
-	// deleted after the commit; when that fails they stay, which readers do not mind.
+	// deleted after the commit; when that fails they stay, which readers do not mind. To is the [History.TotalRows] of
+	// before, from the number of rows of the new generation. Their blobs, and those of the rows that are replaced, are for
+	// [Store.DeleteBlobs], once the status row does not refer to them any more.
 	DeleteRowsFrom, DeleteRowsTo int
+	// Resolve makes Commit find out by the commit id whether a commit landed whose answer was lost, instead of returning
+	// an error. Only for hubs whose other writers all write commit ids.
+	Resolve bool
+	// Local replaces what the sentinel says of actions that are durable nowhere else. Nil leaves what is there; one
+	// without ranges removes it.
+	Local *Local
+	// Seen replaces the messages that earlier generations consumed, unless it is nil. At most [MostSeen] are kept.
+	Seen []Seen
+	// Outbox are messages to be sent after the commit that are stored with it.
+	Outbox []OutboxRow
+	// OutboxSent are the keys of outbox rows whose messages were sent: the rows are deleted.
+	OutboxSent []string
 }
 
 // Committed is what a commit left behind.
@@ -60,10 +74,13 @@ func (s *Store) Commit(ctx context.Context, c Commit) (Committed, error) {
 	if err != nil {
 		return Committed{}, err
 	}
-	chunks := s.chunks(rows, key)
+	chunks, staged, err := s.plan(c, rows, key)
+	if err != nil {
+		return Committed{}, err
+	}
 	etag := c.ETag
 	for i, chunk := range chunks {
-		part := part{index: i, last: i == len(chunks)-1}
+		part := part{index: i, staged: i < staged, last: i == len(chunks)-1}
 		if etag, err = s.writeChunk(ctx, c, key, chunk, etag, part); err != nil {
 			return Committed{}, err
 		}
@@ -149,10 +166,37 @@ func (s *Store) chunks(rows []operation, key string) [][]operation {
 	return append(all, rows[start:])
 }
 
+// plan splits a commit into transactions. Outbox rows go with the events where one transaction takes both. Otherwise they
+// go before them, staged, in transactions that leave the sentinel's execution alone: they count from the moment it becomes
+// the commit's.
+func (s *Store) plan(c Commit, rows []operation, key string) (chunks [][]operation, staged int, err error) {
+	var outbox []operation
+	for _, row := range c.Outbox {
+		op, err := outboxInsert(key, row)
+		if err != nil {
+			return nil, 0, fmt.Errorf("commit: instance %q in hub %q: outbox row %q: %w", c.InstanceID, s.names.Hub(), row.Key, err)
+		}
+		outbox = append(outbox, op)
+	}
+	for _, sent := range c.OutboxSent {
+		op, err := outboxDelete(key, sent)
+		if err != nil {
+			return nil, 0, err
+		}
+		rows = append(rows, op)
+	}
+	if chunks = s.chunks(slices.Concat(outbox, rows), key); len(chunks) == 1 || len(outbox) == 0 || c.ETag == "" {
+		return chunks, 0, nil
+	}
+	before := s.chunks(outbox, key)
+	return append(before, s.chunks(rows, key)...), len(before), nil
+}
+
 // part says where in a commit a transaction stands.
 type part struct {
-	index int
-	last  bool
+	index  int
+	staged bool // it only prepares what a later part makes count
+	last   bool
 }
 
 // commitID is what the sentinel bears once this part landed.
@@ -173,7 +217,7 @@ func (s *Store) writeChunk(ctx context.Context, c Commit, key string, rows []ope
 	etags, err := s.submit(ctx, operations)
 	if err != nil {
 		err = s.fail("commit history", c.InstanceID, err)
-		if p.last || c.CommitID == "" || ctx.Err() != nil {
+		if p.last && !c.Resolve || c.CommitID == "" || ctx.Err() != nil {
 			return "", err
 		}
 		return s.landed(ctx, c, p, err)
@@ -208,8 +252,18 @@ func sentinelWrite(etag string) aztables.TransactionType {
 }
 
 func sentinelRow(c Commit, key string, p part) edm.Entity {
-	row := edm.Entity{
-		colPartitionKey: key, colRowKey: layout.SentinelRowKey, colExecutionID: c.ExecutionID, colCheckpointComplete: p.last,
+	row := edm.Entity{colPartitionKey: key, colRowKey: layout.SentinelRowKey}
+	if p.staged {
+		return row
+	}
+	row[colExecutionID], row[colCheckpointComplete] = c.ExecutionID, p.last
+	if c.Local != nil {
+		row[colLocal] = c.Local.String() // in every part: an action must not be in the history before it is named here
+	}
+	if c.Seen != nil {
+		for i, b := range encodeSeen(c.Seen) {
+			row[seenColumns[i]] = b
+		}
 	}
 	if p.last {
 		row[colCheckpointTime] = time.Now().UTC()

@@ -41,8 +41,8 @@ type Filter struct {
 	within keyRange
 }
 
-// keyRange are partition keys: behind after, from from on, before before. Empty is open.
-type keyRange struct{ after, from, before string }
+// keyRange are partition keys: behind after, from from on, before before, up to upTo. Empty is open.
+type keyRange struct{ after, from, before, upTo string }
 
 // String is the OData filter, in the form in which DurableTask.AzureStorage writes it.
 func (f Filter) String() string {
@@ -79,6 +79,9 @@ func (f Filter) addKeys(c *conditions) {
 	}
 	if f.within.before != "" {
 		c.add(colPartitionKey + " lt " + quote(f.within.before))
+	}
+	if f.within.upTo != "" {
+		c.add(colPartitionKey + " le " + quote(f.within.upTo))
 	}
 	if f.InstanceID != "" {
 		c.add(keyFilter(f.InstanceID))

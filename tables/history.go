@@ -38,6 +38,14 @@ type History struct {
 	StartID string
 	// Blobs are the names of the blobs that hold large values of Records.
 	Blobs []string
+	// StaleBlobs are the names of the blobs that hold large values of rows that older generations left behind.
+	StaleBlobs []string
+	// Local are the actions that the last owner has not made durable elsewhere; nil for none.
+	Local *Local
+	// Seen are the messages that earlier generations consumed.
+	Seen []Seen
+	// Outbox are messages that were decided and may not have been sent, in the order of their keys.
+	Outbox []OutboxRow
 }
 
 // Sentinel is the row that guards an instance's history.
@@ -48,6 +56,8 @@ type Sentinel struct {
 	ETag        string
 	Exists      bool
 }
+
+var errRowMissing = errors.New("the row is missing, but later ones are there")
 
 // stableReads bounds how often a history of several pages is read again because it changed while it was being read.
 const stableReads = 5
@@ -67,7 +77,7 @@ func (s *Store) LoadHistory(ctx context.Context, instanceID string) (*History, e
 	var blobs []download
 	for i, row := range events {
 		if ordinal, _ := layout.ParseRowKey(row.key()); ordinal != i {
-			return nil, s.corrupt(instanceID, layout.RowKey(i), "", errors.New("the row is missing, but later ones are there"))
+			return nil, s.corrupt(instanceID, layout.RowKey(i), "", errRowMissing)
 		}
 		blobs = append(blobs, blobColumns(row.entity)...)
 	}
@@ -77,12 +87,42 @@ func (s *Store) LoadHistory(ctx context.Context, instanceID string) (*History, e
 	if err := s.fetch(ctx, instanceID, blobs); err != nil {
 		return nil, err
 	}
+	if err := s.extras(instanceID, rows, h); err != nil {
+		return nil, err
+	}
 	for i, row := range events {
 		if h.Records[i], err = s.decode(instanceID, row); err != nil {
 			return nil, err
 		}
 	}
 	return h, nil
+}
+
+// extras reads what only Go workers write.
+func (s *Store) extras(instanceID string, rows []storedRow, h *History) (err error) {
+	for _, row := range rows {
+		if row.key() == layout.SentinelRowKey {
+			if h.Local, err = ParseLocal(row.text(colLocal)); err != nil {
+				return s.corrupt(instanceID, row.key(), colLocal, err)
+			}
+			for _, column := range seenColumns {
+				b, _ := row.entity[column].([]byte)
+				list, err := decodeSeen(b)
+				if err != nil {
+					return s.corrupt(instanceID, row.key(), column, err)
+				}
+				h.Seen = append(h.Seen, list...)
+			}
+		}
+		out, ok, err := outboxOf(row)
+		switch {
+		case err != nil:
+			return s.corrupt(instanceID, row.key(), colEnvelope, err)
+		case ok:
+			h.Outbox = append(h.Outbox, out)
+		}
+	}
+	return nil
 }
 
 // ReadCommit reads the sentinel alone. A writer that lost the answer of its commit learns here whether it landed.
@@ -202,12 +242,19 @@ func split(rows []storedRow) (*History, []storedRow) {
 		ended = ended || row.text(colExecutionID) != h.ExecutionID
 		if !ended {
 			events = append(events, row)
+			continue
+		}
+		for _, b := range blobColumns(row.entity) {
+			h.StaleBlobs = append(h.StaleBlobs, b.blob)
 		}
 	}
 	return h, events
 }
 
 func (s *Store) decode(instanceID string, row storedRow) (Record, error) {
+	if column, found := unnamedBlob(row.entity); found {
+		return Record{}, s.corrupt(instanceID, row.key(), column, errors.New("is not the name of a blob"))
+	}
 	event, err := history.DecodeRow(row.entity)
 	if err != nil {
 		column := ""

@@ -146,12 +146,16 @@ func (s *Store) noteProblem(row *InstanceRow, what string, err error) error {
 
 // payload reads a value from its blob; when that is a start message, the value is the message's input.
 func (s *Store) payload(ctx context.Context, blob string) (*string, error) {
+	if !strings.HasSuffix(blob, startBlobSuffix) {
+		text, err := s.payloads.ReadString(ctx, blob)
+		if err != nil {
+			return nil, err
+		}
+		return &text, nil
+	}
 	text, err := s.payloads.Read(ctx, blob)
 	if err != nil {
 		return nil, err
-	}
-	if !strings.HasSuffix(blob, startBlobSuffix) {
-		return history.String(string(text)), nil
 	}
 	envelope, err := history.UnmarshalEnvelope(text)
 	if err != nil {

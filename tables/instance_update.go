@@ -45,15 +45,16 @@ func (s *Store) MergeInstance(ctx context.Context, update InstanceUpdate, match 
 	if err != nil {
 		return "", err
 	}
+	ctx, keys := withBody(ctx, update.InstanceID, body)
 	if match == "" {
-		response, err := s.instances.UpsertEntity(ctx, body, &aztables.UpsertEntityOptions{UpdateMode: aztables.UpdateModeMerge})
+		response, err := s.instances.UpsertEntity(ctx, keys, &aztables.UpsertEntityOptions{UpdateMode: aztables.UpdateModeMerge})
 		if err != nil {
 			return "", s.fail("write the status row", update.InstanceID, err)
 		}
 		return string(response.ETag), nil
 	}
 	etag := azcore.ETag(match)
-	response, err := s.instances.UpdateEntity(ctx, body, &aztables.UpdateEntityOptions{IfMatch: &etag, UpdateMode: aztables.UpdateModeMerge})
+	response, err := s.instances.UpdateEntity(ctx, keys, &aztables.UpdateEntityOptions{IfMatch: &etag, UpdateMode: aztables.UpdateModeMerge})
 	if err != nil {
 		return "", s.fail("write the status row", update.InstanceID, err)
 	}

@@ -192,8 +192,8 @@ func TestChunks(t *testing.T) {
 		{"as many as fit", filler(99, "x"), []int{99}},
 		{"one more", filler(100, "x"), []int{99, 1}},
 		{"large", filler(130, strings.Repeat("x", 30_000)), []int{99, 31}},
-		{"large in UTF-8", filler(60, strings.Repeat("世", 30_000)), []int{39, 21}},
-		{"escaped by the SDK", filler(25, strings.Repeat("<", 30_000)), []int{19, 6}},
+		{"large beyond ASCII", filler(60, strings.Repeat("世", 30_000)), []int{19, 19, 19, 3}},
+		{"not escaped as in HTML", filler(25, strings.Repeat("<", 30_000)), []int{25}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -453,5 +453,42 @@ func TestNoTables(t *testing.T) {
 	}
 	if err := s.Delete(t.Context()); err != nil {
 		t.Errorf("deleting what is not there: %v", err)
+	}
+}
+
+// TestBlobsOfAGeneration deletes the large values of a generation that is over, and nothing else.
+func TestBlobsOfAGeneration(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	const id, neighbour = "eter/nal", "eter/nal/2"
+	big := strings.Repeat("x", 40_000)
+	old := append(firstEpisode(id, "e1"), filler(6, "x")...)
+	old[1] = Record{Event: started(id, "e1", &big)}
+	old[8] = Record{Event: at(&history.TaskCompleted{Result: &big}, -1)}
+	done := mustCommit(t, s, Commit{InstanceID: id, ExecutionID: "e1", Records: old})
+	theirs := mustCommit(t, s, Commit{InstanceID: neighbour, ExecutionID: "e1", Records: old})
+	loaded := mustLoad(t, s, id)
+	if len(done.Blobs) != 2 || len(loaded.Blobs) != 2 || len(loaded.StaleBlobs) != 0 {
+		t.Fatalf("blobs %v, loaded %v, stale %v", done.Blobs, loaded.Blobs, loaded.StaleBlobs)
+	}
+	next := firstEpisode(id, "e2")
+	next[1] = Record{Event: started(id, "e2", &big)}
+	after := mustCommit(t, s, Commit{InstanceID: id, ExecutionID: "e2", Records: next, ETag: done.ETag})
+	if h := mustLoad(t, s, id); len(h.StaleBlobs) != 1 || h.StaleBlobs[0] != done.Blobs[1] || len(h.Blobs) != 1 {
+		t.Errorf("stale are %v, current %v", h.StaleBlobs, h.Blobs)
+	}
+	for range 2 { // again does not matter
+		if err := s.DeleteBlobs(t.Context(), id, append(loaded.Blobs, theirs.Blobs...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for blob, kept := range map[string]bool{done.Blobs[0]: false, done.Blobs[1]: false, after.Blobs[0]: true, theirs.Blobs[0]: true, theirs.Blobs[1]: true} {
+		_, err := s.payloads.Read(t.Context(), blob)
+		if kept != (err == nil) {
+			t.Errorf("%s: %v", blob, err)
+		}
+	}
+	if h := mustLoad(t, s, id); h.ExecutionID != "e2" || len(h.Records) != 4 {
+		t.Errorf("%+v", h)
 	}
 }

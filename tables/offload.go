@@ -72,7 +72,7 @@ func (s *Store) upload(ctx context.Context, instanceID string, blobs []upload) e
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallelBlobs)
 	for _, b := range blobs {
-		group.Go(func() error { return s.payloads.Write(ctx, b.blob, []byte(b.text)) })
+		group.Go(func() error { return s.payloads.WriteString(ctx, b.blob, b.text) })
 	}
 	if err := group.Wait(); err != nil {
 		return fmt.Errorf("write a large value of instance %q in hub %q: %w", instanceID, s.names.Hub(), err)
@@ -98,6 +98,20 @@ func blobColumns(row edm.Entity) []download {
 	return found
 }
 
+// unnamedBlob finds a column without a value whose blob is named by something that is no text.
+func unnamedBlob(row edm.Entity) (column string, found bool) {
+	for _, column := range offloadable {
+		name, given := row[column+blobSuffix]
+		if _, isText := name.(string); !given || isText {
+			continue
+		}
+		if value, _ := row[column].(string); value == "" {
+			return column + blobSuffix, true
+		}
+	}
+	return "", false
+}
+
 // fetch reads blobs side by side and puts their texts into the columns.
 func (s *Store) fetch(ctx context.Context, instanceID string, blobs []download) error {
 	if len(blobs) == 0 {
@@ -108,11 +122,10 @@ func (s *Store) fetch(ctx context.Context, instanceID string, blobs []download) 
 	group.SetLimit(parallelBlobs)
 	for i, b := range blobs {
 		group.Go(func() error {
-			text, err := s.payloads.Read(ctx, b.blob)
-			if err != nil {
+			var err error
+			if texts[i], err = s.payloads.ReadString(ctx, b.blob); err != nil {
 				return s.blobError(instanceID, b, err)
 			}
-			texts[i] = string(text)
 			return nil
 		})
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
+	"golang.org/x/sync/errgroup"
 )
 
 // MaxPageSize is how many rows the Table service returns at most in one page.
@@ -52,14 +53,25 @@ func (s *Store) decodePage(ctx context.Context, filter Filter, raws [][]byte) (r
 		if !filter.matches(row) {
 			continue
 		}
-		if !filter.Raw {
-			if err := s.FetchPayloads(ctx, row); err != nil {
-				return nil, "", err
-			}
-		}
 		rows = append(rows, row)
 	}
-	return rows, last, nil
+	if filter.Raw {
+		return rows, last, nil
+	}
+	return rows, last, s.fetchAll(ctx, rows)
+}
+
+// fetchAll reads the large values of rows, several at a time.
+func (s *Store) fetchAll(ctx context.Context, rows []*InstanceRow) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallelBlobs)
+	for _, row := range rows {
+		if row.InputBlob == "" && row.OutputBlob == "" && row.tagsBlob == "" {
+			continue
+		}
+		group.Go(func() error { return s.FetchPayloads(ctx, row) })
+	}
+	return group.Wait()
 }
 
 // All iterates over all status rows that match a filter. Memory use is one page's, whatever their number. The

@@ -35,10 +35,12 @@ type Store struct {
 	payloads  *payloads.Store
 	history   *aztables.Client
 	instances *aztables.Client
+	active    *aztables.Client
 	logger    *slog.Logger
 	random    func() uint32
-	scanPage  int // rows of a page when reading in parallel; 0 stands for the service's maximum
-	overhead  int // bytes that every operation of a transaction costs besides its keys and its row
+	scanPage  int    // rows of a page when reading in parallel; 0 stands for the service's maximum
+	endpoint  string // the Table service's address
+	overhead  int    // bytes that every operation of a transaction costs at most, besides its keys and its row
 }
 
 // New returns a Store. It makes no request and creates nothing.
@@ -58,9 +60,11 @@ func New(cfg Config) *Store {
 		payloads:  cfg.Payloads,
 		history:   service.NewClient(cfg.Names.HistoryTable()),
 		instances: service.NewClient(cfg.Names.InstancesTable()),
+		active:    service.NewClient(cfg.Names.ActiveTable()),
 		logger:    cfg.Logger,
 		random:    cfg.Random,
-		overhead:  operationOverhead + len(cfg.Names.HistoryTable()),
+		endpoint:  cfg.Account.TableEndpoint(),
+		overhead:  operationOverhead + len(cfg.Account.TableEndpoint()) + len(cfg.Names.HistoryTable()),
 	}
 }
 

@@ -3,7 +3,9 @@ package tables
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 
@@ -16,6 +18,25 @@ const (
 	logHub      = "hub"
 	logError    = "error"
 )
+
+// DeleteBlobs deletes blobs of an instance whose generation is over: [History.Blobs] and [History.StaleBlobs] as loaded,
+// and [Committed.Blobs] of the commits since. It is to be called after the next generation was committed and the status
+// row written, as that may refer to the input or the output of the old one. Blobs that are gone are no error; names that
+// are not of this instance are left alone.
+func (s *Store) DeleteBlobs(ctx context.Context, instanceID string, names []string) error {
+	own := make([]string, 0, len(names))
+	for _, name := range names {
+		if file, ok := strings.CutPrefix(name, layout.EscapeKey(instanceID)+"/"); ok && !strings.Contains(file, "/") {
+			own = append(own, name)
+		} else if file, ok := strings.CutPrefix(name, instanceID+"/"); ok && !strings.Contains(file, "/") {
+			own = append(own, name)
+		}
+	}
+	if err := s.payloads.DeleteAll(ctx, own); err != nil {
+		return fmt.Errorf("delete large values of an older generation: instance %q in hub %q: %w", instanceID, s.names.Hub(), err)
+	}
+	return nil
+}
 
 // sweep deletes the rows that an older generation left behind. Every transaction moves the sentinel under its ETag, so
 // that a writer that was overtaken deletes nothing of its successor. It returns the sentinel's ETag as far as known;

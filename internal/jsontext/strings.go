@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"unicode/utf16"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // String consumes a string. Bytes that are not UTF-8 read as U+FFFD. An
@@ -13,9 +14,16 @@ func (r *Reader) String() (string, error) {
 	if err := r.expect(String, "a string"); err != nil {
 		return "", err
 	}
+	start := r.pos
 	b, err := r.bytes()
+	if large := len(b) > largeString; large && r.pos-start-2 != len(b) {
+		return unsafe.String(unsafe.SliceData(b), len(b)), err // it was unescaped into memory of its own, which nobody changes
+	}
 	return string(b), err
 }
+
+// largeString is the length, in bytes, from which on an unescaped string is not copied into a place of the right size.
+const largeString = 256 << 10
 
 // StringBytes is [Reader.String] without the copy. The result stays valid as
 // long as the input does.

@@ -46,8 +46,9 @@ func (e *InvalidHubNameError) Error() string {
 // Names gives the names of a hub's resources. The zero value has no names; make one with [NewNames].
 // A Names is immutable and may be copied and shared.
 type Names struct {
-	hub   string
-	lower string
+	hub      string
+	lower    string
+	tracking string // what the names of the History and Instances tables begin with; empty for the hub
 }
 
 // NewNames returns the names of the hub's resources, or an [*InvalidHubNameError].
@@ -56,6 +57,40 @@ func NewNames(hub string) (Names, error) {
 		return Names{}, &InvalidHubNameError{Name: hub}
 	}
 	return Names{hub: hub, lower: strings.ToLower(hub)}, nil
+}
+
+// trackingRule is the Table service's rule for what can stand before "Instances".
+var trackingRule = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,53}$`)
+
+// InvalidTrackingPrefixError says that the names of tables cannot begin so.
+type InvalidTrackingPrefixError struct {
+	Prefix string // as given
+}
+
+// Error implements error.
+func (e *InvalidTrackingPrefixError) Error() string {
+	return fmt.Sprintf("tracking prefix %q cannot be used: it must be 1 to 54 ASCII letters and digits and start with a letter", e.Prefix)
+}
+
+// WithTrackingPrefix returns names whose History and Instances tables are named after a prefix instead of the hub, as
+// DurableTask.AzureStorage does with TrackingStoreNamePrefix. An empty prefix changes nothing. The error is an
+// [*InvalidTrackingPrefixError].
+func (n Names) WithTrackingPrefix(prefix string) (Names, error) {
+	if prefix != "" && !trackingRule.MatchString(prefix) {
+		return Names{}, &InvalidTrackingPrefixError{Prefix: prefix}
+	}
+	n.tracking = prefix
+	return n, nil
+}
+
+// TrackingPrefix returns what the names of the History and Instances tables begin with when that is not the hub's name.
+func (n Names) TrackingPrefix() string { return n.tracking }
+
+func (n Names) tables() string {
+	if n.tracking != "" {
+		return n.tracking
+	}
+	return n.hub
 }
 
 // Hub returns the hub's name as it was given. Table names and the TaskHubName column keep this casing.
@@ -68,10 +103,10 @@ func (n Names) ControlQueue(i int) string { return fmt.Sprintf("%s-control-%02d"
 func (n Names) WorkItemQueue() string { return n.lower + "-workitems" }
 
 // HistoryTable returns the name of the table of history events.
-func (n Names) HistoryTable() string { return n.hub + "History" }
+func (n Names) HistoryTable() string { return n.tables() + "History" }
 
 // InstancesTable returns the name of the table of instance states.
-func (n Names) InstancesTable() string { return n.hub + "Instances" }
+func (n Names) InstancesTable() string { return n.tables() + "Instances" }
 
 // PartitionsTable returns the name of the table in which the table partition manager keeps its rows.
 func (n Names) PartitionsTable() string { return n.hub + "Partitions" }
