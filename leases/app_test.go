@@ -17,7 +17,7 @@ func allTable(t *testing.T, f func(t *testing.T)) {
 
 func TestAppLease(t *testing.T) {
 	t.Parallel()
-	allModes(t, func(t *testing.T, mode Mode) {
+	each(t, mixedKinds, func(t *testing.T, mode kind) {
 		h, g := newFakeHub(), newLedger(t)
 		a := newTestWorker(t, h, g, "a", withMode(mode), withApp("one")).start()
 		eventually(t, time.Second, "owns 4", func() bool { return a.owned() == 4 })
@@ -52,7 +52,7 @@ func TestAppLease(t *testing.T) {
 
 func TestAppLeaseForced(t *testing.T) {
 	t.Parallel()
-	allModes(t, func(t *testing.T, mode Mode) {
+	each(t, mixedKinds, func(t *testing.T, mode kind) {
 		h, g := newFakeHub(), newLedger(t)
 		a := newTestWorker(t, h, g, "a", withMode(mode), withApp("one")).start()
 		eventually(t, time.Second, "owns 4", func() bool { return a.owned() == 4 })

@@ -22,30 +22,29 @@ type appInfo struct {
 // appLease is the lease on the container {hub}-applease. Its id is computed from the application's name, so that all
 // workers of the application hold the same lease.
 type appLease struct {
-	store blobStore // the container
-	info  string    // name of the info blob
-	id    string
-	mode  Mode
-	clock Clock
-	log   *slog.Logger
+	store    blobStore // the container
+	info     string    // name of the info blob
+	hub      string
+	id       string
+	duration time.Duration // negative for ever, in a Go fleet
+	clock    Clock
+	log      *slog.Logger
 }
 
 func newAppLease(cfg Config, store blobStore) *appLease {
-	return &appLease{
-		store: store, info: cfg.Names.AppLeaseInfoBlob(), id: layout.AppLeaseID(cfg.AppName), mode: cfg.Mode,
-		clock: cfg.Clock, log: cfg.Logger.With(keyApp, cfg.AppName, keyLeaseID, layout.AppLeaseID(cfg.AppName)),
+	a := appLeaseOf(cfg.Names, store, layout.AppLeaseID(cfg.AppName), cfg.Clock)
+	a.log = cfg.Logger.With(keyApp, cfg.AppName, keyLeaseID, a.id)
+	if cfg.Fleet == GoFleet {
+		a.duration = forEver
 	}
+	return a
 }
 
-// appHeldError says that another application has the app lease.
-type appHeldError struct{ owner string }
-
-func (e *appHeldError) Error() string {
-	owner := "another application"
-	if e.owner != "" {
-		owner = "the application with lease id " + e.owner
+func appLeaseOf(names layout.Names, store blobStore, id string, clock Clock) *appLease {
+	return &appLease{
+		store: store, info: names.AppLeaseInfoBlob(), hub: names.Hub(), id: id, duration: appLeaseDuration,
+		clock: clock, log: slog.New(slog.DiscardHandler),
 	}
-	return owner + " holds the hub's app lease: give all workers of the hub the same AppName, or stop the other application and wait a minute"
 }
 
 // acquired is the outcome of a successful acquisition.
@@ -54,7 +53,7 @@ type acquired struct {
 	swapped bool // the lease was taken over from an application that learns it at its next renewal
 }
 
-// acquire makes one attempt. An *appHeldError means that another application has the lease.
+// acquire makes one attempt. An [*AppHeldError] means that another application has the lease.
 func (a *appLease) acquire(ctx context.Context) (acquired, error) {
 	info, err := a.read(ctx)
 	if err != nil {
@@ -68,10 +67,10 @@ func (a *appLease) acquire(ctx context.Context) (acquired, error) {
 		// The previous owner's lease has ended; then it can be acquired like any free one.
 	}
 	got := acquired{sent: instantOf(a.clock)}
-	err = a.store.acquire(ctx, "", a.id, appLeaseDuration)
+	err = a.store.acquire(ctx, "", a.id, a.duration)
 	switch {
 	case errors.Is(err, errTaken):
-		return acquired{}, &appHeldError{owner: orEmpty(info.OwnerID)}
+		return acquired{}, &AppHeldError{Hub: a.hub, OwnerID: orEmpty(info.OwnerID)}
 	case err != nil:
 		return acquired{}, err
 	}
@@ -83,10 +82,10 @@ func (a *appLease) swap(ctx context.Context, owner string) (acquired, error) {
 		return acquired{}, err
 	}
 	got := acquired{sent: instantOf(a.clock), swapped: true}
-	if err := a.store.renew(ctx, "", a.id); err != nil {
+	if err := a.store.acquire(ctx, "", a.id, a.duration); err != nil { // the other's may have been for ever
 		return acquired{}, err
 	}
-	a.log.Info("took the app lease over from another application as its info blob asks for")
+	a.log.Info("took the app lease over from another application")
 	return got, a.write(ctx, appInfo{OwnerID: &a.id})
 }
 
@@ -144,10 +143,15 @@ func (a *appLease) write(ctx context.Context, info appInfo) error {
 	return nil
 }
 
-// keep renews the lease until it is lost, which it returns as an error, or until ctx ends.
+// keep renews the lease until it is lost, which it returns as an error, or until ctx ends. A lease for ever does not end
+// by itself; its renewal shows whether it was taken, broken or released.
 func (a *appLease) keep(ctx context.Context, since instant) error {
 	const retry = 5 * time.Second // after a renewal without an answer
-	delay := appLeaseRenewal
+	pace := appLeaseRenewal
+	if a.duration < 0 {
+		pace = fleetCheck
+	}
+	delay := pace
 	for pause(ctx, a.clock, delay, nil) == nil {
 		sent := instantOf(a.clock)
 		err := a.renew(ctx)
@@ -155,12 +159,12 @@ func (a *appLease) keep(ctx context.Context, since instant) error {
 		case ctx.Err() != nil:
 			// The end of the session, not of the lease.
 		case err == nil:
-			since, delay = sent, appLeaseRenewal
+			since, delay = sent, pace
 		case errors.Is(err, errTaken):
-			return fmt.Errorf("another application has taken the app lease over: %w", err)
+			return fmt.Errorf("the app lease was taken over by another application, broken or released: %w", err)
 		case isGone(err):
 			return fmt.Errorf("the app lease's container was deleted: %w", err)
-		case since.remaining(appLeaseDuration, instantOf(a.clock)) <= 0:
+		case a.duration > 0 && since.remaining(a.duration, instantOf(a.clock)) <= 0:
 			return fmt.Errorf("the app lease could not be renewed in time: %w", err)
 		default:
 			a.log.Warn("the app lease could not be renewed; trying again", keyError, err)
@@ -174,5 +178,6 @@ func (a *appLease) renew(ctx context.Context) error {
 	const bound = 10 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
-	return a.store.renew(ctx, "", a.id)
+	_, err := a.store.renew(ctx, "", a.id)
+	return err
 }

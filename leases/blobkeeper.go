@@ -2,6 +2,7 @@ package leases
 
 import (
 	"context"
+	"fmt"
 	"sync"
 )
 
@@ -40,6 +41,8 @@ func (k *blobKeeper) renew(ctx context.Context) (renewal, error) {
 	}
 	r := renewal{sent: sent}
 	switch {
+	case p.polite:
+		r.asked = k.request(ctx)
 	case part.intent == nil:
 	case intent == "":
 		r.asked = "its intent lease was lost"
@@ -47,6 +50,36 @@ func (k *blobKeeper) renew(ctx context.Context) (renewal, error) {
 		r.asked = p.describeLoss(ctx, part, part.intent, intent)
 	}
 	return r, nil
+}
+
+// request tells who wants the partition, if somebody does. The record is read only after somebody has written it.
+func (k *blobKeeper) request(ctx context.Context) string {
+	p, b := k.protocol, k.part.own
+	p.mu.Lock()
+	touched := b.touched
+	p.mu.Unlock()
+	if touched {
+		switch same, err := p.leases.reread(ctx, b); {
+		case err != nil:
+			return "" // the next renewal looks again
+		case !same:
+			if err := p.repair(ctx, k.part, b); err != nil {
+				p.log.Warn("the record could not be written; trying again with the next renewal", keyPartition, k.part.index, keyError, err)
+			}
+			return ""
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return entitled(b.next())
+}
+
+// entitled says, as the reason of a hand-over, that a worker is to have the partition; empty when nobody is.
+func entitled(worker string) string {
+	if worker == "" {
+		return ""
+	}
+	return fmt.Sprintf("worker %q is entitled to it now", worker)
 }
 
 func (k *blobKeeper) lost(reason string) *LostError {

@@ -18,25 +18,31 @@ import (
 // In safe mode a partition has two lease blobs. The intent leases are balanced and taken over freely; the ownership
 // lease is acquired only by the holder of the intent and never taken from its holder, who lets go of it when it finds,
 // at a renewal, that its intent is gone. In legacy mode the one lease is both.
+//
+// A Go fleet uses one lease a partition in either mode, and hands over as the table manager does: a worker that wants a
+// partition writes its name into the record of the present lease; the owner sees at its next renewal, whose answer has
+// the blob's etag, that somebody has written, drains, and releases the lease for the other to acquire.
 type blobProtocol struct {
 	cfg    Config
 	log    *slog.Logger
 	leases *blobLeases
 	hooks  hooks
 	watch  *watch
+	polite bool // the Go fleet's way
 
 	mu       sync.Mutex
 	parts    []*blobPart
 	reclaim  bool   // the next look is the first, which takes back what an earlier process of the same name held
 	infoETag string // of taskhub.json as checked last
 	warned   bool   // about leases of another partition manager
+	stranger string // a live worker of the other kind of fleet
 }
 
 // blobPart is a partition's state.
 type blobPart struct {
 	index  int
 	queue  string
-	intent *leaseBlob // nil in legacy mode
+	intent *leaseBlob // nil in legacy mode and in Go fleets
 	own    *leaseBlob
 
 	granted    bool          // a Lease is out
@@ -44,12 +50,13 @@ type blobPart struct {
 	quarantine time.Duration // until when a lease taken from its holder is not handed out; 0 for none
 	giveUp     bool          // the worker lost it on its side; what is left at the service is to be given up
 	twin       bool          // a process of the same name was met here
+	released   time.Duration // when the lease was first seen released for its next owner; 0 when it is not
 }
 
 func newBlobProtocol(cfg Config, store blobStore, h hooks) *blobProtocol {
-	p := &blobProtocol{cfg: cfg, log: cfg.Logger, hooks: h, reclaim: true, watch: newWatch(cfg.WorkerID)}
+	p := &blobProtocol{cfg: cfg, log: cfg.Logger, hooks: h, reclaim: true, watch: newWatch(cfg.WorkerID), polite: cfg.Fleet == GoFleet}
 	p.leases = &blobLeases{
-		store: store, worker: cfg.WorkerID, duration: cfg.Duration, clock: cfg.Clock, newID: newGUID,
+		store: store, worker: cfg.WorkerID, duration: cfg.Duration, clock: cfg.Clock, newID: newGUID, fleet: cfg.Fleet.marker(),
 		apply: func(f func()) {
 			p.mu.Lock()
 			defer p.mu.Unlock()
@@ -59,11 +66,12 @@ func newBlobProtocol(cfg Config, store blobStore, h hooks) *blobProtocol {
 	for i := range cfg.Partitions {
 		queue := cfg.Names.ControlQueue(i)
 		part := &blobPart{index: i, queue: queue}
-		if cfg.Mode == Legacy {
-			part.own = &leaseBlob{name: layout.LegacyLeaseBlob(queue), queue: queue}
-		} else {
+		part.own = &leaseBlob{name: layout.OwnershipBlob(queue), queue: queue}
+		switch {
+		case cfg.Mode == Legacy:
+			part.own.name = layout.LegacyLeaseBlob(queue)
+		case !p.polite:
 			part.intent = &leaseBlob{name: layout.IntentBlob(queue), queue: queue}
-			part.own = &leaseBlob{name: layout.OwnershipBlob(queue), queue: queue}
 		}
 		p.parts = append(p.parts, part)
 	}
@@ -85,13 +93,13 @@ func (part *blobPart) blobs() []*leaseBlob {
 	return []*leaseBlob{part.own}
 }
 
-func (p *blobProtocol) rest() (alone, shared time.Duration) { return time.Minute, time.Minute }
+func (p *blobProtocol) rest() (alone, shared time.Duration) { return 2 * time.Minute, time.Minute }
 
 func (p *blobProtocol) alone() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, part := range p.parts {
-		if !part.granted || part.claim().token == "" {
+		if !part.granted || part.claim().token == "" || part.own.next() != "" {
 			return false
 		}
 	}
@@ -106,7 +114,7 @@ func (p *blobProtocol) unsettled() bool {
 	for _, part := range p.parts {
 		claim := part.claim()
 		switch {
-		case part.giveUp || part.releasing,
+		case part.giveUp || part.releasing || p.wanted(part),
 			claim.token != "" && !part.granted,
 			claim.token == "" && claim.leased && claim.holder() == "",
 			claim.token == "" && claim.free():
@@ -128,9 +136,13 @@ func (p *blobProtocol) seats() []seat {
 	for _, part := range p.parts {
 		claim := part.claim()
 		s := seat{partition: part.index}
-		switch {
+		switch next := p.nextOwner(part); {
 		case part.giveUp || part.releasing:
 			s.fixed = true
+		case p.wanted(part):
+			s.mine = true
+		case next != "" && !p.open(part):
+			s.owner, s.fixed = next, true
 		case claim.token != "":
 			s.mine = true
 		default:
@@ -141,6 +153,31 @@ func (p *blobProtocol) seats() []seat {
 		seats = append(seats, s)
 	}
 	return seats
+}
+
+// The following three need the mutex and are about Go fleets.
+
+// nextOwner is the worker that is to have the partition next; empty when nobody is.
+func (p *blobProtocol) nextOwner(part *blobPart) string {
+	if !p.polite {
+		return ""
+	}
+	return part.own.next()
+}
+
+// wanted tells whether the partition is on its way to this worker.
+func (p *blobProtocol) wanted(part *blobPart) bool {
+	return p.polite && part.own.token == "" && !part.granted && part.own.next() == p.cfg.WorkerID
+}
+
+// open tells whether a free partition is for everybody: nobody was to have it next, or that worker has not come for it, or
+// its owner has not released it but died.
+func (p *blobProtocol) open(part *blobPart) bool {
+	b := part.own
+	if !b.free() {
+		return false
+	}
+	return b.next() == "" || b.record.owner() != "" || part.released > 0 && p.cfg.Clock.Elapsed()-part.released >= claimedWithin
 }
 
 // ownerOf is whom a blob counts for. A process of the same name is another worker, not this one.
@@ -190,7 +227,11 @@ func (p *blobProtocol) own(ctx context.Context, part *blobPart) error {
 // ask takes a claim over from its holder. In legacy mode the holder works on until its next renewal.
 func (p *blobProtocol) ask(ctx context.Context, partition int) error {
 	part := p.parts[partition]
-	if part.intent != nil {
+	if p.polite {
+		if err := p.leases.nominate(ctx, part.own, p.cfg.WorkerID); err != nil {
+			return err
+		}
+	} else if part.intent != nil {
 		if err := p.leases.steal(ctx, part.intent); err != nil {
 			return err
 		}
@@ -261,6 +302,7 @@ func (p *blobProtocol) advancePart(ctx context.Context, part *blobPart) error {
 	ready := part.own.token != "" && !part.granted && now >= part.quarantine
 	waiting := part.intent != nil && part.intent.token != "" && part.own.token == "" && !part.granted
 	due := waiting && now-part.intent.renewed.mono >= p.cfg.Renew
+	arrived := p.wanted(part) && part.own.free() && !part.own.missing
 	p.mu.Unlock()
 	switch {
 	case giveUp:
@@ -278,6 +320,9 @@ func (p *blobProtocol) advancePart(ctx context.Context, part *blobPart) error {
 	}
 	if waiting {
 		return p.own(ctx, part)
+	}
+	if arrived {
+		return p.take(ctx, part.index)
 	}
 	return nil
 }
@@ -358,6 +403,7 @@ func (p *blobProtocol) resign(ctx context.Context) {
 			continue
 		}
 		group.Go(func() error {
+			p.withdraw(ctx, part)
 			for _, b := range part.blobs() {
 				p.leases.retract(ctx, b)
 				if err := p.leases.giveUp(ctx, b); err != nil {
@@ -370,7 +416,26 @@ func (p *blobProtocol) resign(ctx context.Context) {
 	_ = group.Wait() // the errors were reported
 }
 
+// withdraw takes back the request for a partition that another worker still has.
+func (p *blobProtocol) withdraw(ctx context.Context, part *blobPart) {
+	p.mu.Lock()
+	wanted := p.wanted(part)
+	p.mu.Unlock()
+	if !wanted {
+		return
+	}
+	if err := p.leases.nominate(ctx, part.own, ""); err != nil && !isGone(err) {
+		p.log.Warn("the request for a partition could not be withdrawn; it counts for a few seconds", keyPartition, part.index, keyError, err)
+	}
+}
+
 func (p *blobProtocol) close() {}
+
+func (p *blobProtocol) intruder() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stranger
+}
 
 func (p *blobProtocol) describe(partition int) PartitionStatus {
 	p.mu.Lock()
@@ -381,9 +446,11 @@ func (p *blobProtocol) describe(partition int) PartitionStatus {
 	switch {
 	case part.granted:
 		s.State = Held
+	case part.giveUp:
+		s.State, s.Owner, s.Reason = Elsewhere, p.cfg.WorkerID, "this worker has lost it and is about to give it up at the service"
 	case part.quarantine > 0 && part.own.token != "":
 		s.State, s.Reason = Waiting, "it was taken over, and its previous holder may read it until its next renewal"
-	case claim.token != "":
+	case claim.token != "" || p.wanted(part):
 		s.State, s.Owner = Waiting, p.ownerOf(part.own)
 		s.Reason = fmt.Sprintf("worker %q has not let go of it yet", s.Owner)
 		if s.Owner == "" {
@@ -393,6 +460,8 @@ func (p *blobProtocol) describe(partition int) PartitionStatus {
 		s.State = Unknown
 	case claim.missing:
 		s.State, s.Reason = Free, "its lease blob is missing"
+	case p.nextOwner(part) != "" && !p.open(part):
+		s.State, s.Owner, s.Reason = Elsewhere, p.nextOwner(part), "it is on its way to that worker"
 	case claim.free():
 		s.State = Free
 	case !claim.readable:

@@ -3,6 +3,7 @@ package leases
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -36,12 +37,17 @@ type blobStore interface {
 	read(ctx context.Context, name string) (text []byte, etag string, err error)
 	add(ctx context.Context, name string, text []byte) error // errExists when the blob exists
 	write(ctx context.Context, name string, text []byte, leaseID string) (etag string, err error)
+	// exchange is write under the condition that the blob has the given etag.
+	exchange(ctx context.Context, name string, text []byte, leaseID, etag string) (newETag string, err error)
 
-	// In the lease operations an empty name stands for the container.
+	// In the lease operations an empty name stands for the container, and a negative duration for ever. Acquiring a lease
+	// that is held with the same id gives it the new duration.
 	acquire(ctx context.Context, name, leaseID string, d time.Duration) error
 	change(ctx context.Context, name, from, to string) error
-	renew(ctx context.Context, name, leaseID string) error
+	renew(ctx context.Context, name, leaseID string) (etag string, err error) // the blob's
 	release(ctx context.Context, name, leaseID string) error
+	// breakLease ends a lease without its id. No error when there is none.
+	breakLease(ctx context.Context, name string) error
 }
 
 // azureBlobs is a blobStore on the Blob service.
@@ -133,12 +139,23 @@ func (s *azureBlobs) add(ctx context.Context, name string, text []byte) error {
 }
 
 func (s *azureBlobs) write(ctx context.Context, name string, text []byte, leaseID string) (string, error) {
+	etag, err := s.upload(ctx, name, text, underLease(leaseID))
+	return etag, s.fail(err, "write", name)
+}
+
+func (s *azureBlobs) exchange(ctx context.Context, name string, text []byte, leaseID, etag string) (string, error) {
+	conditions, match := underLease(leaseID), azcore.ETag(`"`+etag+`"`)
+	conditions.ModifiedAccessConditions = &blob.ModifiedAccessConditions{IfMatch: &match}
+	changed, err := s.upload(ctx, name, text, conditions)
+	return changed, s.fail(err, "write", name)
+}
+
+func underLease(leaseID string) *blob.AccessConditions {
 	conditions := &blob.AccessConditions{}
 	if leaseID != "" {
 		conditions.LeaseAccessConditions = &blob.LeaseAccessConditions{LeaseID: &leaseID}
 	}
-	etag, err := s.upload(ctx, name, text, conditions)
-	return etag, s.fail(err, "write", name)
+	return conditions
 }
 
 // upload writes a block blob in one request. The content type is the one that .NET's client sends.
@@ -153,6 +170,9 @@ func (s *azureBlobs) upload(ctx context.Context, name string, text []byte, condi
 
 func (s *azureBlobs) acquire(ctx context.Context, name, leaseID string, d time.Duration) error {
 	seconds := int32(d / time.Second) // 15 to 60, checked by Config
+	if d < 0 {
+		seconds = -1
+	}
 	return s.lease("acquire the lease of", name, leaseID,
 		func(l *lease.BlobClient) error { _, err := l.AcquireLease(ctx, seconds, nil); return err },
 		func(l *lease.ContainerClient) error { _, err := l.AcquireLease(ctx, seconds, nil); return err })
@@ -164,10 +184,32 @@ func (s *azureBlobs) change(ctx context.Context, name, from, to string) error {
 		func(l *lease.ContainerClient) error { _, err := l.ChangeLease(ctx, to, nil); return err })
 }
 
-func (s *azureBlobs) renew(ctx context.Context, name, leaseID string) error {
-	return s.lease("renew the lease of", name, leaseID,
-		func(l *lease.BlobClient) error { _, err := l.RenewLease(ctx, nil); return err },
+func (s *azureBlobs) renew(ctx context.Context, name, leaseID string) (etag string, err error) {
+	err = s.lease("renew the lease of", name, leaseID,
+		func(l *lease.BlobClient) error {
+			resp, err := l.RenewLease(ctx, nil)
+			etag = plainETag(resp.ETag)
+			return err
+		},
 		func(l *lease.ContainerClient) error { _, err := l.RenewLease(ctx, nil); return err })
+	return etag, err
+}
+
+func (s *azureBlobs) breakLease(ctx context.Context, name string) error {
+	now := int32(0)
+	err := s.lease("break the lease of", name, "",
+		func(l *lease.BlobClient) error {
+			_, err := l.BreakLease(ctx, &lease.BlobBreakOptions{BreakPeriod: &now})
+			return err
+		},
+		func(l *lease.ContainerClient) error {
+			_, err := l.BreakLease(ctx, &lease.ContainerBreakOptions{BreakPeriod: &now})
+			return err
+		})
+	if errors.Is(err, errTaken) { // LeaseNotPresentWithLeaseOperation
+		return nil
+	}
+	return err
 }
 
 func (s *azureBlobs) release(ctx context.Context, name, leaseID string) error {

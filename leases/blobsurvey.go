@@ -3,8 +3,8 @@ package leases
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -23,32 +23,53 @@ func (p *blobProtocol) look(ctx context.Context, full bool) (bool, error) {
 
 // probe looks at blobs of other workers: whose lease has ended or whose record has changed is worth a listing.
 func (p *blobProtocol) probe(ctx context.Context) (bool, error) {
-	for _, b := range p.watch.choose(p.foreign()) {
-		info, err := p.leases.store.head(ctx, b.name)
-		if err != nil && !errors.Is(err, errMissing) {
-			return false, err
-		}
-		p.mu.Lock()
-		changed := err != nil || info.leased != b.leased || info.etag != b.etag
-		p.mu.Unlock()
-		if changed {
-			return true, nil
-		}
+	owners, moving := p.foreign()
+	var changed atomic.Bool
+	var group errgroup.Group
+	for _, b := range append(p.watch.choose(owners), moving...) {
+		group.Go(func() error {
+			info, err := p.leases.store.head(ctx, b.name)
+			if err != nil && !errors.Is(err, errMissing) {
+				return err
+			}
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			if err != nil || info.leased != b.leased || info.etag != b.etag {
+				changed.Store(true)
+			}
+			return nil
+		})
 	}
-	return false, nil
+	err := group.Wait()
+	return changed.Load(), err
 }
 
-// foreign are the blobs under which other workers own partitions, by owner.
-func (p *blobProtocol) foreign() map[string][]*leaseBlob {
+// foreign are the blobs under which other workers own partitions, by owner, and those of partitions on their way from
+// one worker to another. The leases of these end at times of their own: a worker that died just after it had taken an
+// intent may leave nothing else behind.
+func (p *blobProtocol) foreign() (owners map[string][]*leaseBlob, moving []*leaseBlob) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	owners := make(map[string][]*leaseBlob)
+	owners = make(map[string][]*leaseBlob)
 	for _, part := range p.parts {
-		if owner := p.ownerOf(part.own); owner != "" && part.own.token == "" {
+		owner, settled := p.ownerOf(part.own), part.intent == nil || part.granted
+		if p.polite {
+			settled = part.granted || part.own.next() == ""
+		} else if !settled {
+			settled = owner != "" && part.intent.token == "" && p.ownerOf(part.intent) == owner
+		}
+		switch {
+		case !settled:
+			for _, b := range part.blobs() {
+				if b.token == "" && b.leased {
+					moving = append(moving, b)
+				}
+			}
+		case owner != "" && part.own.token == "":
 			owners[owner] = append(owners[owner], part.own)
 		}
 	}
-	return owners
+	return owners, moving
 }
 
 // finding is what a survey found out about a blob.
@@ -80,6 +101,7 @@ func (p *blobProtocol) survey(ctx context.Context) error {
 	}
 	p.checkHubInfo(ctx, byName[layout.TaskHubInfoBlob])
 	p.warnOfOtherManager(infos)
+	p.warnOfOtherFleet(ctx, infos)
 	for _, f := range findings {
 		if err := p.checkOwn(ctx, f); err != nil {
 			return err
@@ -145,6 +167,14 @@ func (p *blobProtocol) learn(findings []*finding) {
 			b.record, b.readable = decodeRecord(f.text)
 		}
 	}
+	for _, part := range p.parts {
+		switch {
+		case !part.own.free() || part.own.record.owner() != "" || p.nextOwner(part) == "":
+			part.released = 0
+		case part.released == 0:
+			part.released = max(p.cfg.Clock.Elapsed(), 1)
+		}
+	}
 }
 
 // checkOwn compares a finding with what this worker holds: the lease may have been broken, taken or removed, or its
@@ -157,12 +187,17 @@ func (p *blobProtocol) checkOwn(ctx context.Context, f *finding) error {
 	check := token != "" && !f.failed && b.version == f.version && !part.releasing && !part.giveUp
 	gone := !b.leased
 	same := b.readable && b.record.token() == token && b.record.owner() == p.cfg.WorkerID
+	next := p.nextOwner(part)
+	asked := check && same && part.granted && next != ""
 	if check && gone {
 		b.version++
 		b.token = ""
 	}
 	p.mu.Unlock()
 	switch {
+	case asked && !gone:
+		p.hooks.asked(part.index, entitled(next))
+		return nil
 	case !check || same && !gone:
 		return nil
 	case gone:
@@ -177,6 +212,11 @@ func (p *blobProtocol) checkOwn(ctx context.Context, f *finding) error {
 	case err != nil:
 		return err
 	}
+	return p.repair(ctx, part, b)
+}
+
+// repair writes the record of a held lease again.
+func (p *blobProtocol) repair(ctx context.Context, part *blobPart, b *leaseBlob) error {
 	p.log.Warn("the record of a lease that this worker holds was overwritten; it is written again", keyPartition, part.index, keyQueue, part.queue)
 	return p.leases.rewrite(ctx, b)
 }
@@ -233,7 +273,7 @@ func (p *blobProtocol) describeLoss(ctx context.Context, part *blobPart, b *leas
 		p.meetTwin(part)
 		return reasonTwin
 	}
-	return fmt.Sprintf("worker %q is entitled to it now", r.owner())
+	return entitled(r.owner())
 }
 
 func (p *blobProtocol) meetTwin(part *blobPart) {
@@ -323,6 +363,44 @@ func (p *blobProtocol) warnOfOtherManager(infos []blobInfo) {
 			keyHub, p.cfg.Names.Hub(), keyMode, other.String())
 	}
 	p.warned = live
+}
+
+// warnOfOtherFleet tells when a worker of the other kind of fleet holds leases of this manager. It cannot take what this
+// worker owns, but it reads what others let go of.
+func (p *blobProtocol) warnOfOtherFleet(ctx context.Context, infos []blobInfo) {
+	stranger := p.strangerInIntents(ctx, infos)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, part := range p.parts {
+		if b := part.own; b.token == "" && b.holder() != "" && b.record.Fleet != p.cfg.Fleet.marker() {
+			stranger = b.holder()
+		}
+	}
+	p.stranger = noteStranger(p.cfg, p.stranger, stranger)
+}
+
+// strangerInIntents finds who holds an intent lease, which no worker of a Go fleet does. Only the first is read, once.
+func (p *blobProtocol) strangerInIntents(ctx context.Context, infos []blobInfo) string {
+	if !p.polite {
+		return ""
+	}
+	for _, info := range infos {
+		if !info.leased || !strings.HasPrefix(info.name, layout.IntentBlob("")) {
+			continue
+		}
+		p.mu.Lock()
+		known := p.stranger
+		p.mu.Unlock()
+		if known != "" {
+			return known
+		}
+		text, _, err := p.leases.store.read(ctx, info.name)
+		if r, ok := decodeRecord(text); err == nil && ok && r.owner() != "" {
+			return r.owner()
+		}
+		return "(unknown)"
+	}
+	return ""
 }
 
 // modeOfBlob tells which partition manager a lease blob belongs to; -1 for other blobs.

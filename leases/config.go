@@ -1,6 +1,7 @@
 package leases
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -53,7 +54,8 @@ func ParseMode(text string) (Mode, error) {
 
 // Defaults of [Config].
 const (
-	DefaultDuration = 30 * time.Second
+	DefaultDuration = 30 * time.Second // in a mixed fleet, as .NET has it
+	GoFleetDuration = 15 * time.Second // in a Go fleet
 	DefaultAcquire  = 1250 * time.Millisecond
 	DefaultAppRetry = 10 * time.Second
 	DefaultDrain    = 30 * time.Second
@@ -65,6 +67,9 @@ const (
 	appLeaseRenewal  = 25 * time.Second // as .NET renews it
 	minBlobLease     = 15 * time.Second // the service's limits
 	maxBlobLease     = 60 * time.Second
+	fleetCheck       = 60 * time.Second // between looks at a Go fleet's app lease
+	forEver          = -time.Second     // duration of a lease without end
+	claimedWithin    = 5 * time.Second  // that long a released partition is kept for its next owner
 )
 
 // Config says which hub a [Manager] works on and as whom.
@@ -82,20 +87,32 @@ type Config struct {
 	// Mode is the partition manager. Defaults to Safe.
 	Mode Mode
 
-	// UseAppLease says whether only workers of one application may own partitions of the hub at a time. Defaults to true,
-	// as in .NET.
+	// Fleet says which kinds of workers run the hub. All workers of a hub must be told the same; a manager takes nothing
+	// while it sees live leases of the other kind. Defaults to MixedFleet.
+	Fleet Fleet
+	// Admit is asked every time before the manager takes part in the hub: at first, and again after its app lease was lost.
+	// While it returns an error the manager waits, and Status shows the error as Conflict. Defaults to admitting always.
+	Admit func(context.Context) error
+	// OnAppLost is called when the app lease was lost, before the partitions are given up. Defaults to nothing.
+	OnAppLost func(error)
+
+	// UseAppLease says whether only workers of one application may own partitions of the hub at a time. A Go fleet always
+	// uses the app lease. Defaults to true, as in .NET.
 	UseAppLease *bool
 	// AppName is the application's name. Workers with the same name share the app lease. Defaults to the environment
-	// variables WEBSITE_SITE_NAME, then DTFX_APP_NAME, and then to the empty name, as in .NET.
+	// variables WEBSITE_SITE_NAME, then DTFX_APP_NAME, and then to the empty name, as in .NET. A Go fleet has one name of
+	// its own, GoFleetApp, and does not look at this.
 	AppName string
 	// AppRetry is the pause between two attempts to acquire the app lease while another application has it. Defaults to
 	// 10 seconds; .NET waits 300.
 	AppRetry time.Duration
 
-	// Duration is the length of leases: whole seconds, 15 to 60 for lease blobs. Defaults to 30 seconds.
+	// Duration is the length of leases: whole seconds, 15 to 60 for lease blobs. Defaults to 30 seconds in a mixed fleet, 15
+	// in a Go fleet.
 	Duration time.Duration
-	// Renew is how often receive loops renew; a lease's deadline is two of it after the last renewal. Defaults to half of
-	// Duration, in Legacy mode to a third, because there a taken lease is noticed only when it is renewed.
+	// Renew is how often receive loops renew; a lease's deadline is two of it after the last renewal, but not later than
+	// the lease's end. Defaults to half of Duration, in a Go fleet to eight fifteenths; in Legacy mode of a mixed fleet to a
+	// third, because there a taken lease is noticed only when it is renewed.
 	Renew time.Duration
 	// Acquire is the longest pause between two looks for partitions to take over, as long as other workers own some.
 	// Defaults to 1.25 seconds.
@@ -119,13 +136,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	c.Partitions = orDefault(c.Partitions, layout.DefaultPartitions)
-	c.Duration = orDefault(c.Duration, DefaultDuration)
-	if c.Renew == 0 {
-		c.Renew = c.Duration / 2
-		if c.Mode == Legacy {
-			c.Renew = c.Duration / 3
-		}
-	}
+	c = c.withDefaultTimes()
 	c.Acquire = orDefault(c.Acquire, DefaultAcquire)
 	c.AppRetry = orDefault(c.AppRetry, DefaultAppRetry)
 	c.Drain = orDefault(c.Drain, DefaultDrain)
@@ -135,7 +146,10 @@ func (c Config) withDefaults() Config {
 	if c.AppName == "" {
 		c.AppName = orDefault(os.Getenv("WEBSITE_SITE_NAME"), os.Getenv("DTFX_APP_NAME"))
 	}
-	if c.UseAppLease == nil {
+	if c.Fleet == GoFleet {
+		c.AppName = GoFleetApp
+	}
+	if c.UseAppLease == nil || c.Fleet == GoFleet {
 		yes := true
 		c.UseAppLease = &yes
 	}
@@ -147,6 +161,22 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Random == nil {
 		c.Random = rand.NewPCG(rand.Uint64(), rand.Uint64())
+	}
+	return c
+}
+
+func (c Config) withDefaultTimes() Config {
+	const goFleetShare = 8. / 15 // of a lease's time; the rest is enough for two attempts to renew
+	switch {
+	case c.Fleet == GoFleet:
+		c.Duration = orDefault(c.Duration, GoFleetDuration)
+		c.Renew = orDefault(c.Renew, (time.Duration(goFleetShare * float64(c.Duration))).Truncate(time.Millisecond))
+	case c.Mode == Legacy:
+		c.Duration = orDefault(c.Duration, DefaultDuration)
+		c.Renew = orDefault(c.Renew, c.Duration/3)
+	default:
+		c.Duration = orDefault(c.Duration, DefaultDuration)
+		c.Renew = orDefault(c.Renew, c.Duration/2)
 	}
 	return c
 }
@@ -177,6 +207,8 @@ func (c Config) validate() error {
 		return &ConfigError{Field: "Partitions", Reason: fmt.Sprintf("is %d; it must be %d to %d", c.Partitions, layout.MinPartitions, layout.MaxPartitions)}
 	case c.Mode < Safe || c.Mode > Table:
 		return &ConfigError{Field: "Mode", Reason: fmt.Sprintf("is %v; use Safe, Legacy or Table", c.Mode)}
+	case c.Fleet < MixedFleet || c.Fleet > GoFleet:
+		return &ConfigError{Field: "Fleet", Reason: fmt.Sprintf("is %v; use MixedFleet or GoFleet", c.Fleet)}
 	}
 	if err := c.validateWorkerID(); err != nil {
 		return err
@@ -203,8 +235,8 @@ func (c Config) validateTimes() error {
 		return &ConfigError{Field: "Duration", Reason: fmt.Sprintf("is %v; blob leases last 15 to 60 whole seconds", c.Duration)}
 	case c.Duration < time.Second:
 		return &ConfigError{Field: "Duration", Reason: fmt.Sprintf("is %v; use at least a second", c.Duration)}
-	case c.Renew < 0 || c.Renew > c.Duration/2:
-		return &ConfigError{Field: "Renew", Reason: fmt.Sprintf("is %v; it must not be longer than half of Duration, %v", c.Renew, c.Duration/2)}
+	case c.Renew < 0 || c.Renew > c.Duration*3/5:
+		return &ConfigError{Field: "Renew", Reason: fmt.Sprintf("is %v; it must not be longer than three fifths of Duration, %v", c.Renew, c.Duration*3/5)}
 	case c.Acquire < 0 || c.AppRetry < 0 || c.Drain < 0:
 		return &ConfigError{Field: "Acquire, AppRetry, Drain", Reason: "must not be negative"}
 	}
@@ -234,4 +266,6 @@ const (
 	keyStored    = "stored"
 	keyApp       = "app"
 	keyLeaseID   = "leaseId"
+	keyFleet     = "fleet"
+	keyOther     = "otherFleet"
 )

@@ -10,10 +10,11 @@ import (
 
 const (
 	stepBound    = 20 * time.Second       // of a look or of the steps that follow it
+	hangBound    = 5 * time.Second        // of a look (more after failures) or a step, which is better repeated than waited for
 	quickLook    = 375 * time.Millisecond // between looks just after something has changed
 	quickLooks   = 4                      // that many
 	eagerAfter   = 300 * time.Millisecond // that long others have the first choice of what exceeds a fair share
-	patientLook  = 5 * time.Second        // between looks when a change has been under way for long
+	patientLook  = 5 * time.Second        // between full looks when a change has been under way for long
 	patientAfter = time.Minute
 	maxBackoff   = 10 * time.Second // between attempts that fail
 )
@@ -38,6 +39,9 @@ func (m *Manager) run() {
 		if err := leave(); err != nil && m.ctx.Err() == nil {
 			m.log.Warn("the app lease was lost; the partitions are given up", keyError, err)
 			m.setApp(AppStatus{State: AppWaiting, Reason: err.Error()})
+			if m.cfg.OnAppLost != nil {
+				m.cfg.OnAppLost(err)
+			}
 			m.evacuate(m.ctx, "this application has lost the hub's app lease")
 		}
 	}
@@ -56,6 +60,21 @@ func (m *Manager) enter() (context.Context, func() error, error) {
 		}
 		return nil
 	}
+	if m.cfg.Admit != nil {
+		if err := m.cfg.Admit(ctx); err != nil {
+			end(nil)
+			return nil, nil, &notAdmittedError{err}
+		}
+	}
+	checked := false
+	if m.cfg.Fleet == GoFleet {
+		// Before: a lease without end must not be taken for a worker that cannot take part.
+		var err error
+		if checked, err = m.checkBefore(ctx); err != nil {
+			end(nil)
+			return nil, nil, err
+		}
+	}
 	if *m.cfg.UseAppLease {
 		got, err := m.app.acquire(ctx)
 		if err != nil {
@@ -73,11 +92,23 @@ func (m *Manager) enter() (context.Context, func() error, error) {
 			_ = pause(session, m.cfg.Clock, appLeaseRenewal, nil) // an ended session ends what follows
 		}
 	}
-	if err := rival(ctx, m.cfg, m.stores); err != nil {
-		end(nil)
-		return nil, nil, err
+	if !checked {
+		if err := rival(ctx, m.cfg, m.stores); err != nil {
+			end(nil)
+			return nil, nil, err
+		}
 	}
 	return session, leave, nil
+}
+
+// checkBefore looks for rivals, unless the hub was asked to pass from another application to this worker's: that one's
+// workers stop only when they have lost the app lease.
+func (m *Manager) checkBefore(ctx context.Context) (bool, error) {
+	info, err := m.app.read(ctx)
+	if err != nil || orEmpty(info.DesiredSwapID) == m.app.id {
+		return false, err
+	}
+	return true, rival(ctx, m.cfg, m.stores)
 }
 
 func (m *Manager) setApp(s AppStatus) {
@@ -89,9 +120,11 @@ func (m *Manager) setApp(s AppStatus) {
 // noteRefusal remembers why the manager does not take part. It reports whether the hub is in other hands, as opposed to a
 // request that failed.
 func (m *Manager) noteRefusal(err error) bool {
-	var app *appHeldError
+	var app *AppHeldError
 	var conflict *ModeConflictError
-	held, otherMode := errors.As(err, &app), errors.As(err, &conflict)
+	var other *FleetConflictError
+	var refusal *notAdmittedError
+	held, refused := errors.As(err, &app), errors.As(err, &conflict) || errors.As(err, &other) || errors.As(err, &refusal)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	previous := m.refused + m.failure + m.appNow.Reason
@@ -101,7 +134,7 @@ func (m *Manager) noteRefusal(err error) bool {
 		return false
 	case held:
 		m.appNow = AppStatus{State: AppWaiting, Reason: err.Error()}
-	case otherMode:
+	case refused:
 		m.refused = err.Error()
 	default:
 		m.failure = err.Error()
@@ -109,14 +142,14 @@ func (m *Manager) noteRefusal(err error) bool {
 	if previous != err.Error() {
 		m.log.Warn("waiting to take part in the hub", keyReason, err)
 	}
-	return held || otherMode
+	return held || refused
 }
 
 // coordinate acquires, balances and watches until ctx ends.
 func (m *Manager) coordinate(ctx context.Context) {
 	s := schedule{manager: m, full: true}
 	for ctx.Err() == nil {
-		looked, err := m.lookOnce(ctx, s.full)
+		looked, err := m.lookOnce(ctx, s.full, hangBound<<min(s.failures, 2))
 		var delay time.Duration
 		switch {
 		case err != nil:
@@ -140,8 +173,8 @@ func (m *Manager) waitFor(ctx context.Context, d time.Duration) bool {
 	return m.cfg.Clock.Elapsed()-before < d
 }
 
-func (m *Manager) lookOnce(ctx context.Context, full bool) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, stepBound)
+func (m *Manager) lookOnce(ctx context.Context, full bool, bound time.Duration) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
 	looked, err := m.proto.look(ctx, full)
 	if m.ctx.Err() != nil {
@@ -195,6 +228,8 @@ func (m *Manager) act(ctx context.Context, freeFor func(partition int, free bool
 }
 
 func (m *Manager) step(ctx context.Context, partition int, do func(context.Context, int) error) error {
+	ctx, cancel := context.WithTimeout(ctx, hangBound)
+	defer cancel()
 	if err := do(ctx, partition); err != nil && !errors.Is(err, errTaken) && m.ctx.Err() == nil {
 		m.log.Warn("a partition could not be acquired; trying again", keyPartition, partition, keyError, err)
 	}
@@ -250,7 +285,6 @@ func (s *schedule) looked(acted bool) time.Duration {
 	now := m.cfg.Clock.Elapsed()
 	s.failures, s.lastFull = 0, now
 	if acted || m.proto.unsettled() || m.fitness().quiet {
-		s.full = true
 		return m.jitter(s.untilNext(now, acted))
 	}
 	s.unsettled, s.quick = 0, 0
@@ -262,16 +296,16 @@ func (s *schedule) looked(acted bool) time.Duration {
 	return s.probed()
 }
 
+// untilNext is the time between looks while something is under way. When it takes long, as with a partition that is not
+// let go of, most looks are checks.
 func (s *schedule) untilNext(now time.Duration, acted bool) time.Duration {
 	if acted || s.unsettled == 0 {
 		s.unsettled, s.quick = max(now, 1), quickLooks
 	}
-	switch {
-	case s.quick > 0:
+	s.full = now-s.unsettled <= patientAfter
+	if s.quick > 0 {
 		s.quick--
 		return min(quickLook, s.manager.cfg.Acquire)
-	case now-s.unsettled > patientAfter:
-		return max(patientLook, s.manager.cfg.Acquire)
 	}
 	return s.manager.cfg.Acquire
 }
@@ -280,6 +314,9 @@ func (s *schedule) untilNext(now time.Duration, acted bool) time.Duration {
 func (s *schedule) probed() time.Duration {
 	m := s.manager
 	_, shared := m.proto.rest()
+	if s.unsettled > 0 {
+		shared = patientLook
+	}
 	s.failures = 0
 	s.full = m.cfg.Clock.Elapsed()+m.cfg.Acquire-s.lastFull >= shared
 	return m.jitter(m.cfg.Acquire)

@@ -21,16 +21,24 @@
 // stamps (Timestamp of the row, Date of the answer) show that it has not. The clocks of other workers are never
 // compared with ours.
 //
+// # Two kinds of fleet
+//
+// In a [MixedFleet] all that is written is what .NET writes. A [GoFleet] marks its leases, uses one lease blob a partition
+// in either blob mode (a worker that wants a partition writes its name into the blob's record, and the owner hands over),
+// and holds the app lease without end under one name; see [ReleaseFleet], [BreakFleet] and [HoldApp] for how that ends. A
+// manager takes nothing while workers of the other kind hold leases.
+//
 // # What it costs
 //
-// The renewals of the receive loops: with blob leases one request per partition and renewal (two in safe mode, one for
-// each of its blobs), with the table manager one transaction for all partitions. The app lease adds one request every
-// 25 s. A worker that owns every partition lists the lease container once a minute, or queries the partition table
-// every five minutes, and makes no other request.
+// The renewals of the receive loops: with blob leases one request per partition and renewal (in a mixed fleet's safe mode
+// two, one for each of its blobs), with the table manager one transaction for all partitions. The app lease adds one
+// request every 25 s, in a Go fleet every minute. A worker that owns every partition lists the lease container every two
+// minutes, or queries the partition table every five minutes, and makes no other request.
 //
 // A worker that does not own every partition stands by for the rest, so that it continues within two seconds after
 // another worker's stop: every 1.25 s (Config.Acquire, less a random tenth) it looks at one lease blob of the worker
 // that follows it in the order of names and, with more than two workers, at one blob of the others in turn. That is 73,000
 // or 146,000 HEAD requests a day, about three or six US cents at Azure's prices; with the table manager it is one query
-// instead, 73,000 a day. Blobs are listed at most once a minute while nothing changes.
+// instead, 73,000 a day. Partitions that are changing hands are looked at besides, for as long as that takes. Blobs are
+// listed at most once a minute while nothing changes.
 package leases

@@ -77,6 +77,60 @@ func (e *ModeConflictError) Error() string {
 		"use the same one in all workers of the hub, or stop the others first", e.Hub, e.Owner, e.Live, e.Configured)
 }
 
+// FleetConflictError says that a worker of the other kind of fleet holds leases in the hub. Both kinds together would not
+// finish each other's work, so a manager takes nothing while it is so.
+type FleetConflictError struct {
+	Hub        string
+	Configured Fleet
+	Live       Fleet
+	Owner      string // a worker that holds such a lease
+}
+
+// Error implements error.
+func (e *FleetConflictError) Error() string {
+	if e.Configured == GoFleet {
+		return fmt.Sprintf("hub %q is run by Go workers only, but worker %q, which is a .NET worker or was started for a mixed fleet, holds leases: "+
+			"stop it, or make the hub a mixed one", e.Hub, e.Owner)
+	}
+	return fmt.Sprintf("hub %q: worker %q holds leases of a Go fleet, but this one was started for a mixed fleet: "+
+		"start all workers for the same kind, or stop the others first", e.Hub, e.Owner)
+}
+
+// AppHeldError says that another application has the hub's app lease.
+type AppHeldError struct {
+	Hub     string
+	OwnerID string // its lease id as the info blob tells it; may be empty
+}
+
+// Error implements error.
+func (e *AppHeldError) Error() string {
+	switch e.OwnerID {
+	case "":
+		return fmt.Sprintf("hub %q: another application holds the hub's app lease: give all workers of the hub the same AppName, or stop the other application and wait a minute", e.Hub)
+	case fleetAppID():
+		return fmt.Sprintf("hub %q is run by Go workers only, which hold its app lease for good: use another hub, or make this one a mixed one", e.Hub)
+	}
+	return fmt.Sprintf("hub %q: the application with lease id %s holds the hub's app lease: give all workers of the hub the same AppName, "+
+		"or stop the other application and wait a minute", e.Hub, e.OwnerID)
+}
+
+// FleetAliveError says that a worker is at work where none was expected.
+type FleetAliveError struct {
+	Hub   string
+	Owner string
+}
+
+// Error implements error.
+func (e *FleetAliveError) Error() string {
+	return fmt.Sprintf("hub %q: worker %q is at work: stop it first", e.Hub, e.Owner)
+}
+
+// notAdmittedError is what Config.Admit said.
+type notAdmittedError struct{ err error }
+
+func (e *notAdmittedError) Error() string { return e.err.Error() }
+func (e *notAdmittedError) Unwrap() error { return e.err }
+
 // What storage answered, as far as the protocols decide by it.
 var (
 	errTaken   = errors.New("another worker was first")   // 409 or 412

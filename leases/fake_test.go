@@ -246,6 +246,30 @@ func (s *fakeBlobs) write(ctx context.Context, name string, text []byte, id stri
 	})
 }
 
+func (s *fakeBlobs) exchange(ctx context.Context, name string, text []byte, id, etag string) (string, error) {
+	return do(ctx, s, "exchange", name, func() (string, error) {
+		b, err := s.get(name)
+		if err != nil {
+			return "", err
+		}
+		if b.etag != etag || !b.lease.live() || b.lease.id != id {
+			return "", errTaken
+		}
+		b.text, b.etag = slices.Clone(text), s.c.hub.nextTag()
+		return b.etag, nil
+	})
+}
+
+func (s *fakeBlobs) breakLease(ctx context.Context, name string) error {
+	return s.act(ctx, "break", name, func() error {
+		b, err := s.get(name)
+		if err == nil {
+			b.lease = fakeLease{}
+		}
+		return err
+	})
+}
+
 func (s *fakeBlobs) acquire(ctx context.Context, name, id string, d time.Duration) error {
 	return s.act(ctx, "acquire", name, func() error {
 		b, err := s.get(name)
@@ -255,7 +279,7 @@ func (s *fakeBlobs) acquire(ctx context.Context, name, id string, d time.Duratio
 		if b.lease.live() && b.lease.id != id {
 			return errTaken
 		}
-		b.lease, b.d = fakeLease{id: id, until: time.Now().Add(d)}, d
+		b.lease, b.d = fakeLease{id: id, until: leaseEnd(d)}, d
 		return nil
 	})
 }
@@ -274,18 +298,25 @@ func (s *fakeBlobs) change(ctx context.Context, name, from, to string) error {
 	})
 }
 
-func (s *fakeBlobs) renew(ctx context.Context, name, id string) error {
-	return s.act(ctx, "renew", name, func() error {
+func (s *fakeBlobs) renew(ctx context.Context, name, id string) (string, error) {
+	return do(ctx, s, "renew", name, func() (string, error) {
 		b, err := s.get(name)
 		if err != nil {
-			return err
+			return "", err
 		}
 		if b.lease.id != id {
-			return errTaken
+			return "", errTaken
 		}
-		b.lease.until = time.Now().Add(b.d)
-		return nil
+		b.lease.until = leaseEnd(b.d)
+		return b.etag, nil
 	})
+}
+
+func leaseEnd(d time.Duration) time.Time {
+	if d < 0 {
+		d = 100 * 365 * 24 * time.Hour
+	}
+	return time.Now().Add(d)
 }
 
 func (s *fakeBlobs) release(ctx context.Context, name, id string) error {

@@ -72,7 +72,7 @@ func (m *Manager) CreateStore(ctx context.Context) error {
 }
 
 // DeleteStore removes the partition manager's leases and the app lease's container, as .NET does when it deletes a hub.
-// An app lease that another application holds stays.
+// A Go fleet's app lease ends with it; one that another application holds stays.
 func (m *Manager) DeleteStore(ctx context.Context) error {
 	if err := m.stores.leases.remove(ctx, ""); err != nil {
 		return err
@@ -81,8 +81,10 @@ func (m *Manager) DeleteStore(ctx context.Context) error {
 		return err
 	}
 	err := m.stores.app.remove(ctx, "")
-	if errors.Is(err, errTaken) {
-		err = m.stores.app.remove(ctx, layout.AppLeaseID(m.cfg.AppName))
+	for _, id := range []string{layout.AppLeaseID(m.cfg.AppName), fleetAppID()} {
+		if errors.Is(err, errTaken) {
+			err = m.stores.app.remove(ctx, id)
+		}
 	}
 	if errors.Is(err, errTaken) {
 		return nil

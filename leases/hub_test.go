@@ -16,7 +16,7 @@ import (
 
 func TestCreateStore(t *testing.T) {
 	t.Parallel()
-	allModes(t, func(t *testing.T, mode Mode) {
+	allModes(t, func(t *testing.T, mode kind) {
 		h := newFakeHub()
 		var all sync.WaitGroup
 		for range 8 { // concurrently
@@ -32,7 +32,7 @@ func TestCreateStore(t *testing.T) {
 		names := slices.Sorted(maps.Keys(h.lease.blobs))
 		rows := slices.Sorted(maps.Keys(h.table.rows))
 		queues := []string{"fake-control-00", "fake-control-01", "fake-control-02", "fake-control-03"}
-		switch mode {
+		switch mode.Mode {
 		case Safe:
 			want := prefixed(queues, "intent/", "ownership/")
 			if !slices.Equal(names, append(want, "taskhub.json")) || h.table.exists {
@@ -81,7 +81,7 @@ func prefixed(names []string, prefixes ...string) []string {
 
 func TestPartitionCountMismatch(t *testing.T) {
 	t.Parallel()
-	allModes(t, func(t *testing.T, mode Mode) {
+	allModes(t, func(t *testing.T, mode kind) {
 		h := newFakeHub()
 		w := newTestWorker(t, h, nil, "w1", withMode(mode)).start()
 		eventually(t, time.Second, "owns 4", func() bool { return w.owned() == 4 })

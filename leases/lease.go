@@ -73,8 +73,9 @@ func (l *Lease) Partition() int { return l.partition }
 // Queue returns the name of the control queue.
 func (l *Lease) Queue() string { return l.queue }
 
-// Deadline is the instant after which nothing may be written any more: two of Config.Renew after the request that
-// obtained or last renewed the lease was sent, by the monotonic or the wall clock, whichever comes first. It has passed
+// Deadline is the instant after which nothing may be written any more: two of Config.Renew, but not more than
+// Config.Duration, after the request that obtained or last renewed the lease was sent, by the monotonic or the wall clock,
+// whichever comes first. It has passed
 // once the lease is lost or Release was called.
 func (l *Lease) Deadline() time.Time {
 	l.mu.Lock()
@@ -87,12 +88,12 @@ func (l *Lease) Deadline() time.Time {
 	return clock.Now().Add(left)
 }
 
-// RenewAt is when the receive loop should renew: half way to the deadline. Leases that were obtained together are due
+// RenewAt is when the receive loop should renew: Config.Renew after the last renewal. Leases that were obtained together are due
 // together, so that the table manager can renew them in one transaction.
 func (l *Lease) RenewAt() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.manager.cfg.Clock.Now().Add(l.remaining() - l.manager.cfg.Renew)
+	return l.manager.cfg.Clock.Now().Add(l.remaining() - l.manager.cfg.hold() + l.manager.cfg.Renew)
 }
 
 // Lost is closed when the lease is gone: its deadline passed without renewal, another worker took it, or its blob or row
@@ -110,7 +111,7 @@ func (l *Lease) Reason() string {
 	return l.reason
 }
 
-// Renew extends the lease. The loop that receives calls it when half of the lease's time has passed, see RenewAt. It
+// Renew extends the lease. The loop that receives calls it when about half of the lease's time has passed, see RenewAt. It
 // takes at most a third of Config.Duration and never longer than the lease lasts.
 //
 // A *LostError (errors.Is ErrLost) means that the lease is gone. After any other error the lease is good until its

@@ -25,6 +25,7 @@ type leaseBlob struct {
 	token   string  // the lease id; empty when it does not
 	renewed instant // before the request that last extended the lease
 	pending string  // the id proposed in a request that may or may not have been carried out
+	touched bool    // somebody has written it since
 	version int     // counts this worker's own operations, so that an older listing does not undo them
 }
 
@@ -34,6 +35,14 @@ func (b *leaseBlob) holder() string {
 		return ""
 	}
 	return b.record.owner()
+}
+
+// next is the worker that a Go fleet's record names as the next owner.
+func (b *leaseBlob) next() string {
+	if !b.readable {
+		return ""
+	}
+	return b.record.Next
 }
 
 // free tells whether nobody has the lease.
@@ -46,6 +55,7 @@ type blobLeases struct {
 	duration time.Duration
 	clock    Clock
 	newID    func() string
+	fleet    string // what records say about their owner's fleet
 	// apply runs a change of a leaseBlob under the mutex that guards it.
 	apply func(func())
 }
@@ -68,7 +78,7 @@ func (s *blobLeases) steal(ctx context.Context, b *leaseBlob) error {
 		return s.refused(b, err)
 	}
 	sent := instantOf(s.clock)
-	if err := s.store.renew(ctx, b.name, id); err != nil {
+	if _, err := s.store.renew(ctx, b.name, id); err != nil {
 		return s.refused(b, err)
 	}
 	return s.inscribe(ctx, b, id, sent, last)
@@ -105,7 +115,7 @@ func (s *blobLeases) refused(b *leaseBlob, err error) error {
 // inscribe writes this worker's name and lease id into the blob. Only then is the lease held: without the record other
 // workers could not ask for it.
 func (s *blobLeases) inscribe(ctx context.Context, b *leaseBlob, id string, sent instant, last record) error {
-	r := record{PartitionID: b.queue, Owner: &s.worker, Token: &id, Epoch: last.Epoch + 1}
+	r := s.held(b, id, last.Epoch+1)
 	etag, err := s.store.write(ctx, b.name, encodeJSON(r), id)
 	if err != nil {
 		return s.refused(b, err)
@@ -114,20 +124,30 @@ func (s *blobLeases) inscribe(ctx context.Context, b *leaseBlob, id string, sent
 		b.version++
 		b.known, b.missing, b.leased, b.readable = true, false, true, true
 		b.etag, b.record = etag, r
-		b.token, b.renewed, b.pending = id, sent, ""
+		b.token, b.renewed, b.pending, b.touched = id, sent, "", false
 	})
 	return nil
 }
 
-// rewrite repairs the record of a blob that this worker holds.
-func (s *blobLeases) rewrite(ctx context.Context, b *leaseBlob) error {
-	var id string
+// held is the record of a lease that this worker holds.
+func (s *blobLeases) held(b *leaseBlob, id string, epoch int64) record {
+	return record{PartitionID: b.queue, Owner: &s.worker, Token: &id, Epoch: epoch, Fleet: s.fleet}
+}
+
+// nominate writes into the record of another worker's lease who is to have the partition next; empty withdraws that. It
+// fails with errTaken when the record is not the one known any more.
+func (s *blobLeases) nominate(ctx context.Context, b *leaseBlob, next string) error {
 	var r record
+	var etag string
 	s.apply(func() {
-		id = b.token
-		r = record{PartitionID: b.queue, Owner: &s.worker, Token: &id, Epoch: b.record.Epoch + 1}
+		b.version++
+		r, etag = b.record, b.etag
 	})
-	etag, err := s.store.write(ctx, b.name, encodeJSON(r), id)
+	if r.token() == "" || etag == "" {
+		return errTaken
+	}
+	r.Next = next
+	etag, err := s.store.exchange(ctx, b.name, encodeJSON(r), r.token(), etag)
 	if err != nil {
 		return err
 	}
@@ -138,8 +158,46 @@ func (s *blobLeases) rewrite(ctx context.Context, b *leaseBlob) error {
 	return nil
 }
 
+// reread brings the record of a held lease up to date after somebody has written it. It reports whether the record is
+// still that of the lease.
+func (s *blobLeases) reread(ctx context.Context, b *leaseBlob) (bool, error) {
+	text, etag, err := s.store.read(ctx, b.name)
+	if err != nil {
+		return false, err
+	}
+	r, readable := decodeRecord(text)
+	same := false
+	s.apply(func() {
+		same = readable && b.token != "" && r.token() == b.token && r.owner() == s.worker
+		if same {
+			b.version++
+			b.etag, b.record, b.readable, b.touched = etag, r, true, false
+		}
+	})
+	return same, nil
+}
+
+// rewrite repairs the record of a blob that this worker holds.
+func (s *blobLeases) rewrite(ctx context.Context, b *leaseBlob) error {
+	var id string
+	var r record
+	s.apply(func() {
+		id = b.token
+		r = s.held(b, id, b.record.Epoch+1)
+	})
+	etag, err := s.store.write(ctx, b.name, encodeJSON(r), id)
+	if err != nil {
+		return err
+	}
+	s.apply(func() {
+		b.version++
+		b.etag, b.record, b.readable, b.touched = etag, r, true, false
+	})
+	return nil
+}
+
 // giveUp releases the lease: the record without owner and token, then the lease itself. A lease that is not ours any more
-// is no error.
+// is no error. The next owner's name stays.
 func (s *blobLeases) giveUp(ctx context.Context, b *leaseBlob) error {
 	var id string
 	var r record
@@ -150,7 +208,7 @@ func (s *blobLeases) giveUp(ctx context.Context, b *leaseBlob) error {
 	if id == "" {
 		return nil
 	}
-	r.PartitionID, r.Owner, r.Token = b.queue, nil, nil
+	r.PartitionID, r.Owner, r.Token, r.Fleet = b.queue, nil, nil, ""
 	etag, err := s.store.write(ctx, b.name, encodeJSON(r), id)
 	if err == nil {
 		err = s.store.release(ctx, b.name, id)
@@ -189,7 +247,7 @@ func (s *blobLeases) renew(ctx context.Context, b *leaseBlob) (instant, error) {
 		return instant{}, errTaken
 	}
 	sent := instantOf(s.clock)
-	err := s.store.renew(ctx, b.name, id)
+	etag, err := s.store.renew(ctx, b.name, id)
 	s.apply(func() {
 		if b.token != id {
 			return
@@ -198,6 +256,7 @@ func (s *blobLeases) renew(ctx context.Context, b *leaseBlob) (instant, error) {
 		case err == nil:
 			b.version++
 			b.renewed = sent
+			b.touched = b.touched || etag != "" && etag != b.etag
 		case isGone(err):
 			b.version++
 			b.token = ""

@@ -15,7 +15,7 @@ import (
 
 func TestStop(t *testing.T) {
 	t.Parallel()
-	allModes(t, func(t *testing.T, mode Mode) {
+	allModes(t, func(t *testing.T, mode kind) {
 		ctx := context.Background()
 		h := newFakeHub()
 
@@ -81,13 +81,17 @@ func TestStop(t *testing.T) {
 }
 
 // assertFree: another worker can take everything at once.
-func assertFree(t *testing.T, h *fakeHub, mode Mode) {
+func assertFree(t *testing.T, h *fakeHub, mode kind) {
 	t.Helper()
 	names := testNames(t, "Fake")
 	for i := range 4 {
 		queue := names.ControlQueue(i)
 		blobs := []string{layout.IntentBlob(queue), layout.OwnershipBlob(queue)}
-		switch mode {
+		switch mode.Mode {
+		case Safe:
+			if mode.Fleet == GoFleet {
+				blobs = blobs[1:]
+			}
 		case Legacy:
 			blobs = []string{layout.LegacyLeaseBlob(queue)}
 		case Table:
@@ -128,7 +132,7 @@ func TestStopWhileWaitingForTheApp(t *testing.T) {
 // A handler that panics must not leave a partition that is owned and not read.
 func TestHandlerPanics(t *testing.T) {
 	t.Parallel()
-	allModes(t, func(t *testing.T, mode Mode) {
+	allModes(t, func(t *testing.T, mode kind) {
 		h, g := newFakeHub(), newLedger(t)
 		bad := newTestWorker(t, h, g, "bad", withMode(mode), withHandler(func(*Lease) { panic("no") })).start()
 		time.Sleep(2 * time.Second)
@@ -145,13 +149,13 @@ func TestHandlerPanics(t *testing.T) {
 
 func TestHandOver(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []Mode{Safe, Table} {
+	for _, mode := range gentleKinds {
 		t.Run(mode.String(), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				h, g := newFakeHub(), newLedger(t)
 				a := newTestWorker(t, h, g, "a", withMode(mode)).start()
-				a.setDrain(20 * time.Second) // the loops drain without renewing, so this must fit into the lease
+				a.setDrain(mode.duration() * 2 / 3) // the loops drain without renewing, so this must fit into the lease
 				eventually(t, time.Second, "owns 4", func() bool { return a.owned() == 4 })
 				b := newTestWorker(t, h, g, "b", withMode(mode)).start()
 				eventually(t, 20*time.Second, "b waits", func() bool { return count(b, Waiting) == 2 })
@@ -181,7 +185,7 @@ func TestHandOver(t *testing.T) {
 // A deployment that replaces three workers one after another leaves no partition unread for long.
 func TestRollingDeployment(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []Mode{Safe, Table} {
+	for _, mode := range gentleKinds {
 		for _, startFirst := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%v/%v", mode, startFirst), func(t *testing.T) {
 				t.Parallel()
@@ -191,7 +195,7 @@ func TestRollingDeployment(t *testing.T) {
 	}
 }
 
-func rollingDeployment(t *testing.T, mode Mode, startFirst bool) {
+func rollingDeployment(t *testing.T, mode kind, startFirst bool) {
 	const limit = 2 * time.Second
 	h, g := newFakeHub(), newLedger(t)
 	start := func(name string) *testWorker {
@@ -239,7 +243,7 @@ func count(w *testWorker, state PartitionState) int {
 // which it does for one partition of each worker at a time, and otherwise its last owner takes it back after 15 s.
 func TestReleaseByTheUser(t *testing.T) {
 	t.Parallel()
-	allModes(t, func(t *testing.T, mode Mode) {
+	allModes(t, func(t *testing.T, mode kind) {
 		_, _, a, b := pair(t, mode)
 		p := firstOwned(a)
 		l := a.lease(p)
@@ -259,12 +263,12 @@ func TestReleaseByTheUser(t *testing.T) {
 // A release that meets a lease which the service has just ended leaves nothing behind.
 func TestReleaseOfABrokenLease(t *testing.T) {
 	t.Parallel()
-	allModes(t, func(t *testing.T, mode Mode) {
+	allModes(t, func(t *testing.T, mode kind) {
 		h, g := newFakeHub(), newLedger(t)
 		w := newTestWorker(t, h, g, "w1", withMode(mode)).start()
 		eventually(t, time.Second, "owns 4", func() bool { return w.owned() == 4 })
 		queue := testNames(t, "Fake").ControlQueue(2)
-		switch mode {
+		switch mode.Mode {
 		case Safe:
 			h.breakLease(layout.OwnershipBlob(queue))
 		case Legacy:
@@ -283,7 +287,7 @@ func TestReleaseOfABrokenLease(t *testing.T) {
 
 func TestMissingStoreIsReported(t *testing.T) {
 	t.Parallel()
-	allModes(t, func(t *testing.T, mode Mode) {
+	allModes(t, func(t *testing.T, mode kind) {
 		h := newFakeHub()
 		w := newTestWorker(t, h, nil, "w1", withMode(mode))
 		if err := w.manager.Start(context.Background()); err != nil {
@@ -306,9 +310,9 @@ func TestMissingStoreIsReported(t *testing.T) {
 
 func TestOtherManagerIsRefused(t *testing.T) {
 	t.Parallel()
-	for _, live := range []Mode{Safe, Legacy, Table} {
-		for _, mine := range []Mode{Safe, Legacy, Table} {
-			if live == mine {
+	for _, live := range kinds {
+		for _, mine := range kinds {
+			if live == mine || live.Fleet != mine.Fleet {
 				continue
 			}
 			t.Run(live.String()+"/"+mine.String(), func(t *testing.T) {
@@ -320,7 +324,7 @@ func TestOtherManagerIsRefused(t *testing.T) {
 					b := newTestWorker(t, h, nil, "b", withMode(mine)).start()
 					time.Sleep(2 * time.Minute)
 					s := b.manager.Status()
-					if b.owned() != 0 || !strings.Contains(s.Conflict, live.String()) || !strings.Contains(s.Conflict, `"a"`) {
+					if b.owned() != 0 || !strings.Contains(s.Conflict, live.Mode.String()) || !strings.Contains(s.Conflict, `"a"`) {
 						t.Errorf("%+v", s)
 					}
 					a.shutdown()

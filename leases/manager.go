@@ -195,6 +195,9 @@ func (m *Manager) Status() Status {
 	s := Status{WorkerID: m.cfg.WorkerID, Mode: m.cfg.Mode, App: m.appNow, Conflict: m.refused, Error: m.failure}
 	current := maps.Clone(m.leases)
 	m.mu.Unlock()
+	if other := m.proto.intruder(); s.Conflict == "" && other != "" {
+		s.Conflict = (&FleetConflictError{Hub: m.cfg.Names.Hub(), Configured: m.cfg.Fleet, Live: m.cfg.Fleet.other(), Owner: other}).Error()
+	}
 	for i := range m.cfg.Partitions {
 		p := m.proto.describe(i)
 		if l := current[i]; l != nil {

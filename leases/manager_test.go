@@ -7,8 +7,33 @@ import (
 	"time"
 )
 
-func allModes(t *testing.T, f func(t *testing.T, mode Mode)) {
-	for _, mode := range []Mode{Safe, Legacy, Table} {
+// kind is a partition manager in one of the fleets.
+type kind struct {
+	Mode
+	Fleet
+}
+
+func (k kind) String() string {
+	if k.Fleet == GoFleet {
+		return k.Mode.String() + "-go"
+	}
+	return k.Mode.String()
+}
+
+// duration is the default length of leases.
+func (k kind) duration() time.Duration { return k.config().Duration }
+func (k kind) config() Config          { return Config{Mode: k.Mode, Fleet: k.Fleet}.withDefaultTimes() }
+
+var (
+	mixedKinds  = []kind{{Mode: Safe}, {Mode: Legacy}, {Mode: Table}}
+	kinds       = append(mixedKinds[:3:3], kind{Safe, GoFleet}, kind{Legacy, GoFleet}, kind{Table, GoFleet})
+	gentleKinds = []kind{{Mode: Safe}, {Mode: Table}, {Safe, GoFleet}, {Legacy, GoFleet}, {Table, GoFleet}} // they do not take without asking
+)
+
+func allModes(t *testing.T, f func(t *testing.T, mode kind)) { each(t, kinds, f) }
+
+func each(t *testing.T, kinds []kind, f func(t *testing.T, mode kind)) {
+	for _, mode := range kinds {
 		t.Run(mode.String(), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { f(t, mode) })
@@ -29,7 +54,7 @@ func eventually(t *testing.T, within time.Duration, what string, cond func() boo
 
 func TestOneWorkerOwnsAll(t *testing.T) {
 	t.Parallel()
-	allModes(t, func(t *testing.T, mode Mode) {
+	allModes(t, func(t *testing.T, mode kind) {
 		h, g := newFakeHub(), newLedger(t)
 		w := newTestWorker(t, h, g, "w1", withMode(mode)).start()
 		eventually(t, time.Second, "owns 4", func() bool { return w.owned() == 4 })
@@ -46,7 +71,7 @@ func TestOneWorkerOwnsAll(t *testing.T) {
 
 func TestBalance(t *testing.T) {
 	t.Parallel()
-	allModes(t, func(t *testing.T, mode Mode) {
+	each(t, mixedKinds, func(t *testing.T, mode kind) {
 		for _, c := range []struct{ partitions, workers int }{{4, 2}, {1, 3}, {16, 8}, {16, 3}, {5, 4}} {
 			h, g := newFakeHub(), newLedger(t)
 			var ws []*testWorker
@@ -58,7 +83,7 @@ func TestBalance(t *testing.T) {
 			eventually(t, 90*time.Second, fmt.Sprintf("%d on %d balanced", c.partitions, c.workers), func() bool { return balanced(ws, c.partitions) })
 			settled := time.Since(begin)
 			grants := g.granted()
-			time.Sleep(10 * time.Minute)
+			time.Sleep(4 * time.Minute)
 			if !balanced(ws, c.partitions) || g.granted() != grants {
 				t.Errorf("%d on %d: does not rest: %v, %d more grants", c.partitions, c.workers, g.owned(), g.granted()-grants)
 			}

@@ -26,11 +26,12 @@ type peer struct {
 }
 
 // startPeer runs a .NET worker that stops gracefully after the given time.
-func startPeer(t *testing.T, hub string, mode Mode, life time.Duration) *peer {
+func startPeer(t *testing.T, hub string, mode Mode, life time.Duration, flags ...string) *peer {
 	t.Helper()
 	command := strings.Fields(testkit.Peer(t))
 	args := append(slices.Clone(command[1:]), "worker", "--conn", testkit.Conn(t), "--hub", hub, "--mode", mode.String(),
 		"--worker", peerName, "--seconds", fmt.Sprint(int(life.Seconds())))
+	args = append(args, flags...)
 	p := &peer{cmd: exec.Command(command[0], args...), done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
 	p.cmd.Env = append(os.Environ(), "DTFX_APP_NAME=test") // see testWorker.config
@@ -179,16 +180,16 @@ func TestPeerFirst(t *testing.T) {
 	peerModes(t, func(t *testing.T, mode Mode) {
 		hub, g := testkit.Hub(t), newLedger(t)
 		account := testkit.Account(t)
-		w := newAzureWorker(t, account, hub, g, "go1", withMode(mode))
+		w := newAzureWorker(t, account, hub, g, "go1", withMode(kind{Mode: mode}))
 		net := startPeer(t, hub, mode, 10*time.Minute)
 		s := newSampler(t, hub, mode, w)
-		eventually(t, 60*time.Second, "net1 owns 4", func() bool { return s.owned(peerName) == 4 })
+		eventually(t, 3*time.Minute, "net1 owns 4", func() bool { return s.owned(peerName) == 4 })
 
 		begin := time.Now()
 		w.start()
-		eventually(t, 150*time.Second, "2 and 2", func() bool { return w.owned() == 2 && s.owned(peerName) == 2 })
+		eventually(t, 4*time.Minute, "2 and 2", func() bool { return w.owned() == 2 && s.owned(peerName) == 2 })
 		t.Logf("shared %v after the Go worker's start", time.Since(begin))
-		other := newAzureWorker(t, account, hub, g, "other", withMode(mode), withApp("another application")).start()
+		other := newAzureWorker(t, account, hub, g, "other", withMode(kind{Mode: mode}), withApp("another application")).start()
 		time.Sleep(12 * time.Second)
 		if app := other.manager.Status().App; app.State != AppWaiting || !strings.Contains(app.Reason, layout.AppLeaseID("test")) {
 			t.Errorf("another application: %+v", app)
@@ -200,10 +201,10 @@ func TestPeerFirst(t *testing.T) {
 
 		begin = time.Now()
 		w.shutdown()
-		eventually(t, 60*time.Second, "net1 owns 4 again", func() bool { return s.owned(peerName) == 4 })
+		eventually(t, 3*time.Minute, "net1 owns 4 again", func() bool { return s.owned(peerName) == 4 })
 		t.Logf("net1 has all %v after the Go worker's stop", time.Since(begin))
 
-		w2 := newAzureWorker(t, account, hub, g, "go2", withMode(mode)).start()
+		w2 := newAzureWorker(t, account, hub, g, "go2", withMode(kind{Mode: mode})).start()
 		eventually(t, 10*time.Second, "go2 looks", func() bool { return count(w2, Unknown) == 0 })
 		begin = time.Now()
 		net.kill()
@@ -217,12 +218,13 @@ func TestPeerSecond(t *testing.T) {
 	t.Parallel()
 	peerModes(t, func(t *testing.T, mode Mode) {
 		hub, g := testkit.Hub(t), newLedger(t)
-		w := newAzureWorker(t, testkit.Account(t), hub, g, "go1", withMode(mode)).start()
+		w := newAzureWorker(t, testkit.Account(t), hub, g, "go1", withMode(kind{Mode: mode})).start()
 		eventually(t, 30*time.Second, "go1 owns 4", func() bool { return w.owned() == 4 })
 		s := newSampler(t, hub, mode, w)
 		begin := time.Now()
-		net := startPeer(t, hub, mode, 2*time.Minute)
-		eventually(t, 110*time.Second, "2 and 2", func() bool { return w.owned() == 2 && s.owned(peerName) == 2 })
+		const life = 150 * time.Second
+		net := startPeer(t, hub, mode, life)
+		eventually(t, life, "2 and 2", func() bool { return w.owned() == 2 && s.owned(peerName) == 2 })
 		t.Logf("shared %v after net1's start", time.Since(begin))
 		<-net.done
 		begin = time.Now()
@@ -232,4 +234,64 @@ func TestPeerSecond(t *testing.T) {
 			t.Errorf("%s", w.log)
 		}
 	})
+}
+
+// A .NET worker stays outside of a Go fleet's hub, also after the fleet has stopped, until the app lease is released; and a
+// Go fleet's worker stays outside while a .NET worker has the hub, with the app lease or without.
+func TestPeerAndGoFleet(t *testing.T) {
+	t.Parallel()
+	peerModes(t, func(t *testing.T, mode Mode) {
+		hub, g, account := testkit.Hub(t), newLedger(t), testkit.Account(t)
+		names := testNames(t, hub)
+		goFleet := withMode(kind{mode, GoFleet})
+		w := newAzureWorker(t, account, hub, g, "go1", goFleet).start()
+		eventually(t, 30*time.Second, "go1 owns 4", func() bool { return w.owned() == 4 })
+		s := newSampler(t, hub, mode, w)
+		net := startPeer(t, hub, mode, 10*time.Minute)
+		awaitOutside(t, net, s, func() bool { return w.owned() == 4 })
+		w.shutdown()
+		awaitOutside(t, net, s, func() bool { return s.owned("go1") == 0 })
+		net.kill()
+
+		if err := ReleaseFleet(t.Context(), account, names); err != nil {
+			t.Fatal(err)
+		}
+		net = startPeer(t, hub, mode, 10*time.Minute)
+		eventually(t, 3*time.Minute, "net1 owns 4", func() bool { return s.owned(peerName) == 4 })
+		w = newAzureWorker(t, account, hub, g, "go2", goFleet).start()
+		eventually(t, 90*time.Second, "go2 waits", func() bool {
+			s := w.manager.Status()
+			return s.App.State == AppWaiting && strings.Contains(s.Conflict, `worker "`+peerName+`"`)
+		})
+		if info, err := w.manager.app.read(t.Context()); err != nil || orEmpty(info.OwnerID) != layout.AppLeaseID("test") {
+			t.Errorf("the app lease is %s's, %v", orEmpty(info.OwnerID), err)
+		}
+		w.shutdown()
+		net.kill()
+
+		startPeer(t, hub, mode, 10*time.Minute, "--applease", "false")
+		eventually(t, 3*time.Minute, "net1 owns 4 without the app lease", func() bool { return s.owned(peerName) == 4 })
+		w = newAzureWorker(t, account, hub, g, "go3", goFleet).start()
+		eventually(t, 90*time.Second, "go3 is refused", func() bool { return strings.Contains(w.manager.Status().Conflict, `worker "`+peerName+`"`) })
+		if foreign, err := ForeignWorkers(t.Context(), account, names); err != nil || len(foreign) == 0 || foreign[0].Owner != peerName {
+			t.Errorf("%+v, %v", foreign, err)
+		}
+		if w.owned() != 0 || s.owned(peerName) != 4 {
+			t.Errorf("go3 owns %d, %s %d", w.owned(), peerName, s.owned(peerName))
+		}
+	})
+}
+
+// awaitOutside watches for a while that a .NET worker, which has been started, owns nothing.
+func awaitOutside(t *testing.T, net *peer, s *sampler, holds func() bool) {
+	t.Helper()
+	const watch = 25 * time.Second // a .NET worker with the hub to itself would be reading long before
+	for begin := time.Now(); time.Since(begin) < watch; time.Sleep(200 * time.Millisecond) {
+		if n := s.owned(peerName); n > 0 || isClosed(net.done) {
+			t.Fatalf("%s owns %d", peerName, n)
+		}
+	}
+	if !holds() {
+		t.Error("the Go worker's partitions are not as they should be")
+	}
 }

@@ -29,6 +29,8 @@ type protocol interface {
 	resign(ctx context.Context)
 	// close ends background work; nothing is called afterwards but keepers, which fail.
 	close()
+	// intruder is a live worker of the other kind of fleet; empty when none was seen.
+	intruder() string
 	// describe says how a partition stands.
 	describe(partition int) PartitionStatus
 }

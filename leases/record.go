@@ -10,12 +10,15 @@ import (
 )
 
 // record is the content of a lease blob, in the order in which DurableTask.AzureStorage writes it. Token is the lease
-// id, with which another worker may take the lease over.
+// id, with which another worker may take the lease over. The last two are written in Go fleets only; .NET does not know
+// them and drops them when it writes.
 type record struct {
 	PartitionID string  `json:"PartitionId"`
 	Owner       *string `json:"Owner"`
 	Token       *string `json:"Token"`
 	Epoch       int64   `json:"Epoch"`
+	Fleet       string  `json:"Fleet,omitempty"` // of the owner: "go"
+	Next        string  `json:"Next,omitempty"`  // the worker that is to have the partition next
 }
 
 func (r record) owner() string { return strings.TrimSpace(orEmpty(r.Owner)) }

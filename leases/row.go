@@ -19,6 +19,7 @@ const (
 	columnLastRenewal  = "LastRenewal"
 	columnExpiresAt    = "ExpiresAt"
 	columnIsDraining   = "IsDraining"
+	columnFleet        = "Fleet" // Go fleets only
 	columnTimestamp    = "Timestamp"
 	columnETag         = "odata.etag"
 	typeSuffix         = "@odata.type"
@@ -55,6 +56,7 @@ func encodeRow(r row) []byte {
 	moment(columnOwnedSince, r.ownedSince)
 	moment(columnLastRenewal, r.lastRenewal)
 	moment(columnExpiresAt, r.expiresAt)
+	text(columnFleet, r.fleet)
 	fmt.Fprintf(&b, `,"%s":%t}`, columnIsDraining, r.isDraining)
 	return b.Bytes()
 }
@@ -86,7 +88,7 @@ func decodeRow(text []byte) (row, error) {
 	return row{
 		queue: str(columnRowKey), currentOwner: str(columnOwner), nextOwner: str(columnNextOwner),
 		ownedSince: moment(columnOwnedSince), lastRenewal: moment(columnLastRenewal), expiresAt: moment(columnExpiresAt),
-		isDraining: draining, etag: str(columnETag), timestamp: moment(columnTimestamp),
+		isDraining: draining, fleet: str(columnFleet), etag: str(columnETag), timestamp: moment(columnTimestamp),
 	}, nil
 }
 

@@ -26,6 +26,7 @@ type row struct {
 	lastRenewal  time.Time
 	expiresAt    time.Time
 	isDraining   bool
+	fleet        string // of the owner: "go"; .NET has no such column and drops it when it writes the row
 
 	etag      string    // as read
 	timestamp time.Time // of the last write, by the service's clock

@@ -4,10 +4,12 @@ import "time"
 
 // Status says what a manager owns and why it does not own more.
 type Status struct {
-	WorkerID   string
-	Mode       Mode
-	App        AppStatus
-	Conflict   string // not empty while another partition manager's workers keep this one from starting; what to do
+	WorkerID string
+	Mode     Mode
+	App      AppStatus
+	// Conflict is not empty while workers of another partition manager or kind of fleet hold leases, or Config.Admit
+	// keeps this one out; it says what to do.
+	Conflict   string
 	Error      string // the last failure to read or write the lease store; empty when the last attempt succeeded
 	Partitions []PartitionStatus
 }

@@ -3,7 +3,6 @@ package leases
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -51,9 +50,7 @@ func (k *tableKeeper) renew(ctx context.Context) (renewal, error) {
 		return renewal{}, b.err
 	}
 	r := renewal{sent: b.sent}
-	if next := k.part.row.nextOwner; next != "" {
-		r.asked = fmt.Sprintf("worker %q is entitled to it now", next)
-	}
+	r.asked = entitled(p.asker(k.part.row))
 	return r, nil
 }
 

@@ -24,13 +24,14 @@ type tableProtocol struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 
-	mu      sync.Mutex
-	parts   []*tablePart
-	reclaim bool // the next look is the first, which takes back what an earlier process of the same name held
-	service serviceClock
-	batch   *renewalBatch // that still accepts renewals
-	last    instant       // when the last batch was sent that others align with
-	extra   int           // rows of queues that this worker does not know
+	mu       sync.Mutex
+	parts    []*tablePart
+	reclaim  bool // the next look is the first, which takes back what an earlier process of the same name held
+	service  serviceClock
+	batch    *renewalBatch // that still accepts renewals
+	last     instant       // when the last batch was sent that others align with
+	extra    int           // rows of queues that this worker does not know
+	stranger string        // a live worker of the other kind of fleet
 }
 
 // tablePart is a partition's state.
@@ -41,7 +42,7 @@ type tablePart struct {
 	row     row
 	known   bool
 	missing bool
-	since   time.Duration // when the row was first seen as it is
+	since   time.Duration // when its owner was first seen to have renewed it or to have let go of it
 	stale   bool          // the service's stamps show that it has not changed for longer than its period
 	version int           // counts this worker's own writes, so that an older answer does not undo them
 	writing int           // own writes under way
@@ -51,6 +52,17 @@ type tablePart struct {
 	quarantine time.Duration // until when the claim is not handed out; 0 for none
 	giveUp     *tableClaim   // a claim lost on this worker's side; the row is to be released
 	twin       bool
+}
+
+// see takes a row as it is now. A request of the next owner does not prolong the present owner's time.
+func (part *tablePart) see(r row, now time.Duration) {
+	old := part.row
+	same := part.known && old.currentOwner == r.currentOwner && old.ownedSince.Equal(r.ownedSince) &&
+		old.lastRenewal.Equal(r.lastRenewal) && old.expiresAt.Equal(r.expiresAt)
+	if !same || r.etag == "" {
+		part.since = now
+	}
+	part.row = r
 }
 
 // tableClaim is one ownership of a row. OwnedSince tells it from any other, even of a process of the same name.
@@ -76,7 +88,7 @@ func (p *tableProtocol) alone() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, part := range p.parts {
-		if part.claim == nil || !part.claim.granted || part.row.nextOwner != "" {
+		if part.claim == nil || !part.claim.granted || p.asker(part.row) != "" {
 			return false
 		}
 	}
@@ -99,12 +111,17 @@ func (p *tableProtocol) unsettled() bool {
 
 // The following predicates need the mutex and speak of rows that this worker has not claimed.
 
-// expired tells whether the row's owner has failed to renew it for its period.
+// expired tells whether the row's owner has failed to renew it for its period, or the next owner has not come for it
+// since it was released. Nobody reads the partition then, and a worker that waits looks every second or so.
 func (p *tableProtocol) expired(part *tablePart) bool {
-	if part.row.currentOwner == "" && part.row.nextOwner == "" {
+	period := part.row.period(p.cfg.Duration)
+	switch {
+	case part.row.currentOwner == "" && part.row.nextOwner == "":
 		return false
+	case part.row.currentOwner == "":
+		period = min(period, claimedWithin)
 	}
-	return part.stale || p.cfg.Clock.Elapsed()-part.since >= part.row.period(p.cfg.Duration)
+	return part.stale || p.cfg.Clock.Elapsed()-part.since >= period
 }
 
 // wanted tells whether the row is on its way to this worker.
@@ -141,7 +158,7 @@ func (p *tableProtocol) seats() []seat {
 		switch {
 		case !part.known || part.missing || part.giveUp != nil || !part.pending.IsZero():
 			s.fixed = true
-		case part.claim != nil && part.row.nextOwner == "":
+		case part.claim != nil && p.asker(part.row) == "":
 			s.mine = true
 		case part.claim != nil:
 			s.owner, s.fixed = part.row.nextOwner, true
@@ -207,7 +224,8 @@ func (p *tableProtocol) replace(ctx context.Context, parts []*tablePart, rows []
 		part.version++
 		if err == nil {
 			rows[i].etag = etags[i]
-			part.row, part.since, part.stale = rows[i], p.cfg.Clock.Elapsed(), false
+			part.see(rows[i], p.cfg.Clock.Elapsed())
+			part.stale = false
 		}
 	}
 	return err
@@ -221,7 +239,7 @@ func (p *tableProtocol) claimRow(ctx context.Context, part *tablePart) error {
 	part.writing++
 	r := row{
 		queue: part.queue, etag: part.row.etag, currentOwner: p.cfg.WorkerID,
-		ownedSince: now, lastRenewal: now, expiresAt: now.Add(p.cfg.Duration),
+		ownedSince: now, lastRenewal: now, expiresAt: now.Add(p.cfg.Duration), fleet: p.cfg.Fleet.marker(),
 	}
 	p.mu.Unlock()
 	sent := instantOf(p.cfg.Clock)
@@ -323,12 +341,22 @@ func (p *tableProtocol) refresh(ctx context.Context, part *tablePart) error {
 	return err
 }
 
+// asker is the worker that this worker should hand a claimed row over to; empty when nobody asks. A Go fleet's row without
+// the fleet's mark was written by a .NET worker, which gets nothing.
+func (p *tableProtocol) asker(r row) string {
+	if r.fleet != p.cfg.Fleet.marker() && p.cfg.Fleet == GoFleet {
+		return ""
+	}
+	return r.nextOwner
+}
+
 // renewed is a claimed row as a renewal writes it. It needs the mutex.
 func (p *tableProtocol) renewed(part *tablePart) row {
 	r := part.row
 	r.lastRenewal = p.service.now(p.cfg.Clock)
 	r.expiresAt = r.lastRenewal.Add(p.cfg.Duration)
-	r.isDraining = r.nextOwner != ""
+	r.nextOwner = p.asker(r)
+	r.isDraining, r.fleet = r.nextOwner != "", p.cfg.Fleet.marker()
 	return r
 }
 
@@ -354,7 +382,7 @@ func (p *tableProtocol) releaseRow(ctx context.Context, part *tablePart, claim *
 		if !p.holds(r, claim) {
 			return nil
 		}
-		r.currentOwner, r.isDraining = "", false
+		r.currentOwner, r.isDraining, r.fleet = "", false, ""
 		if r.etag != "" {
 			if err = p.write(ctx, part, r); err == nil || errors.Is(err, errMissing) {
 				return nil
@@ -393,6 +421,12 @@ func (p *tableProtocol) resign(ctx context.Context) {
 func (p *tableProtocol) close() {
 	p.cancel()
 	p.running.Wait()
+}
+
+func (p *tableProtocol) intruder() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stranger
 }
 
 func (p *tableProtocol) resignPart(ctx context.Context, part *tablePart) error {

@@ -65,6 +65,7 @@ func (p *tableProtocol) learn(rows []row, served time.Time, asked, answered inst
 			events = append(events, *e)
 		}
 	}
+	p.findStranger()
 	if len(byQueue) > p.extra {
 		p.log.Error("the partition table has rows of more partitions than this worker is configured for; nobody reads them unless other workers do. Configure the same number everywhere",
 			keyHub, p.cfg.Names.Hub(), keyPartition, p.cfg.Partitions, keyStored, len(rows))
@@ -73,12 +74,26 @@ func (p *tableProtocol) learn(rows []row, served time.Time, asked, answered inst
 	return events
 }
 
+// findStranger looks for rows of the other kind of fleet. It needs the mutex.
+func (p *tableProtocol) findStranger() {
+	stranger := ""
+	for _, part := range p.parts {
+		r := part.row
+		switch {
+		case r.fleet == p.cfg.Fleet.marker():
+		case part.claim == nil && r.currentOwner != "" && !p.expired(part):
+			stranger = r.currentOwner
+		case part.claim != nil && p.cfg.Fleet == GoFleet && r.nextOwner != "":
+			stranger = r.nextOwner
+		}
+	}
+	p.stranger = noteStranger(p.cfg, p.stranger, stranger)
+}
+
 // note takes a row as it is in the table. It needs the mutex.
 func (p *tableProtocol) note(part *tablePart, r row, found bool, served time.Time, answered instant) {
-	if !part.known || part.row.etag != r.etag || !found {
-		part.since = answered.mono
-	}
-	part.known, part.missing, part.row = true, !found, r
+	part.see(r, answered.mono)
+	part.known, part.missing = true, !found
 	const margin = 2 * time.Second // the service's stamps may come from different machines
 	part.stale = found && !served.IsZero() && !r.timestamp.IsZero() &&
 		served.Sub(r.timestamp) >= r.period(p.cfg.Duration)+margin
@@ -103,10 +118,10 @@ func (p *tableProtocol) check(part *tablePart) *tableEvent {
 	switch {
 	case part.missing:
 		e.reason = "its row was deleted"
-	case p.holds(r, claim) && r.nextOwner == "":
+	case p.holds(r, claim) && p.asker(r) == "":
 		return nil
 	case p.holds(r, claim):
-		e.lost, e.reason = false, fmt.Sprintf("worker %q is entitled to it now", r.nextOwner)
+		e.lost, e.reason = false, entitled(r.nextOwner)
 	case r.currentOwner == p.cfg.WorkerID:
 		e.reason = reasonTwin
 		part.twin = true

@@ -247,9 +247,10 @@ func TestConfig(t *testing.T) {
 		"Names":                    func(c *Config) { c.Names = testNames(t, "Hub"); c.Names = Config{}.Names },
 		"Partitions":               func(c *Config) { c.Partitions = 17 },
 		"Mode":                     func(c *Config) { c.Mode = 3 },
+		"Fleet":                    func(c *Config) { c.Fleet = 2 },
 		"WorkerID":                 func(c *Config) { c.WorkerID = "a\nb" },
 		"Duration":                 func(c *Config) { c.Duration = 14 * time.Second },
-		"Renew":                    func(c *Config) { c.Renew = 16 * time.Second },
+		"Renew":                    func(c *Config) { c.Renew = 19 * time.Second },
 		"Acquire, AppRetry, Drain": func(c *Config) { c.Drain = -1 },
 	} {
 		cfg := good
@@ -273,6 +274,11 @@ func TestConfig(t *testing.T) {
 	legacy.Mode = Legacy
 	if m, err := New(legacy); err != nil || m.cfg.Renew != 10*time.Second || m.cfg.hold() != 20*time.Second {
 		t.Errorf("legacy: %v, %+v", err, m.cfg)
+	}
+	fleet, no := good, false
+	fleet.Fleet, fleet.AppName, fleet.UseAppLease = GoFleet, "mine", &no
+	if m, err := New(fleet); err != nil || m.cfg.Duration != 15*time.Second || m.cfg.Renew != 8*time.Second || m.cfg.hold() != 15*time.Second || m.cfg.AppName != GoFleetApp || !*m.cfg.UseAppLease {
+		t.Errorf("a Go fleet: %v, %+v", err, m.cfg)
 	}
 	for _, mode := range []Mode{Safe, Legacy, Table} {
 		if got, err := ParseMode(mode.String()); got != mode || err != nil {

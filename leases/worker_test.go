@@ -68,6 +68,7 @@ func newTestWorker(t *testing.T, h *fakeHub, g *ledger, name string, options ...
 	}
 	w.manager = newManager(cfg, h.via(w.net))
 	t.Cleanup(func() {
+		w.kill() // a test that failed half way must not leave goroutines in its bubble, which ends the whole binary
 		if t.Failed() && testing.Verbose() {
 			t.Logf("%s: %+v\n%s", name, w.manager.Status(), w.log)
 		}
@@ -91,7 +92,7 @@ func (w *testWorker) config(names layout.Names, options []option) Config {
 	return cfg.withDefaults()
 }
 
-func withMode(m Mode) option            { return func(c *Config) { c.Mode = m } }
+func withMode(k kind) option            { return func(c *Config) { c.Mode, c.Fleet = k.Mode, k.Fleet } }
 func withPartitions(n int) option       { return func(c *Config) { c.Partitions = n } }
 func withClock(k Clock) option          { return func(c *Config) { c.Clock = k } }
 func withApp(name string) option        { return func(c *Config) { c.AppName = name } }
@@ -205,16 +206,34 @@ func (w *testWorker) freeze() (thaw func()) {
 	}
 }
 
-// kill ends the worker as a power failure does: nothing is released.
+// kill ends the worker as a power failure does: nothing is released. It does nothing when the worker has stopped.
 func (w *testWorker) kill() {
-	w.net.set(func(n *net) { n.fail = func(string, string) error { return errNet } })
+	w.net.set(func(n *net) { n.hang, n.fail = nil, func(string, string) error { return errNet } })
+	w.die()
+}
+
+// die ends the worker's goroutines without releasing anything.
+func (w *testWorker) die() {
+	m := w.manager
+	m.mu.Lock()
+	first := m.stopped == nil
+	if first {
+		m.stopped = make(chan struct{})
+	}
+	done := m.stopped
+	m.mu.Unlock()
+	if !first {
+		<-done
+		return
+	}
+	defer close(done)
 	close(w.stop)
+	m.cancel()
+	m.loop.Wait()
+	m.callbacks.Wait() // before the loops: these start them
 	w.loops.Wait()
-	w.manager.cancel()
-	w.manager.loop.Wait()
-	w.manager.callbacks.Wait()
-	w.manager.proto.close()
-	for _, l := range w.manager.handedOut() {
+	m.proto.close()
+	for _, l := range m.handedOut() {
 		l.mu.Lock()
 		l.disarm()
 		l.mu.Unlock()
