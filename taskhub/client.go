@@ -132,7 +132,7 @@ func (c *Client) checkID(operation, instanceID string) error {
 // fail names operation, hub and instance, and tells a missing hub from other errors.
 func (c *Client) fail(operation, instanceID string, err error) error {
 	if errors.Is(err, tables.ErrNoTables) {
-		return fmt.Errorf("%s: %w", operation, &HubNotFoundError{Hub: c.hub.Name(), Account: c.hub.account.Name()})
+		return fmt.Errorf("%s: %w", operation, &HubNotFoundError{Hub: c.hub.Name(), Account: c.hub.accounts.tracking.Name()})
 	}
 	if instanceID == "" {
 		return fmt.Errorf("%s: hub %q: %w", operation, c.hub.Name(), err)

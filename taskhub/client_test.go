@@ -676,3 +676,87 @@ func TestHistory(t *testing.T) {
 		t.Errorf("%s: %v", text, err)
 	}
 }
+
+func TestHistoryPages(t *testing.T) {
+	t.Parallel()
+	h := newHubForTest(t)
+	c := h.Client()
+	if _, err := c.HistoryPage(t.Context(), "no such", "", 0); !errors.Is(err, ErrInstanceNotFound) {
+		t.Error(err)
+	}
+	mustStart(t, h, durable.StartRequest{InstanceID: "new"})
+	if page, err := c.HistoryPage(t.Context(), "new", "", 0); err != nil || len(page.Events) != 0 || page.Next != "" {
+		t.Errorf("%+v, %v", page, err)
+	}
+	var text strings.Builder
+	if err := c.WriteHistory(t.Context(), "new", &text); err != nil || text.String() != "[]" {
+		t.Errorf("%q, %v", text.String(), err)
+	}
+	scheduled := make([]tables.Record, 1200)
+	for i := range scheduled {
+		scheduled[i] = event(&history.TaskScheduled{Name: "Charge"}, int32(i))
+	}
+	scheduled[1100] = event(&history.TaskCompleted{Result: history.String(strings.Repeat("x", 40_000))}, -1)
+	ran(t, h, "long", history.Running, "", scheduled)
+	all, err := c.History(t.Context(), "long")
+	if err != nil || len(all) != 1203 {
+		t.Fatalf("%d events, %v", len(all), err)
+	}
+	want, err := history.MarshalExport(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int{0, 1, 7, 1203, 5000} {
+		var events []history.Event
+		pages := 0
+		for token := ""; pages == 0 || token != "" && pages < 200; pages++ {
+			page, err := c.HistoryPage(t.Context(), "long", token, size)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := len(page.Events); size > 0 && n > size || n > tables.MaxPageSize {
+				t.Errorf("size %d: a page of %d", size, n)
+			}
+			events, token = append(events, page.Events...), page.Next
+		}
+		got, err := history.MarshalExport(events)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if size == 1 {
+			if len(events) != 200 {
+				t.Errorf("%d pages of one event", len(events))
+			}
+		} else if string(got) != string(want) {
+			t.Errorf("size %d: %d events in %d pages", size, len(events), pages)
+		}
+	}
+	text.Reset()
+	if err := c.WriteHistory(t.Context(), "long", &text); err != nil || text.String() != string(want) {
+		t.Errorf("%d bytes of export, want %d; %v", text.Len(), len(want), err)
+	}
+	first, err := c.HistoryPage(t.Context(), "long", "", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.HistoryPage(t.Context(), "long", "garbage", 10); !errors.As(err, new(*InvalidTokenError)) {
+		t.Error(err)
+	}
+	if _, err := c.Purge(t.Context(), "long", PurgeUnfinished()); err != nil {
+		t.Fatal(err)
+	}
+	ran(t, h, "long", history.Running, "", scheduled[:20])
+	if _, err := c.HistoryPage(t.Context(), "long", first.Next, 10); !errors.Is(err, ErrHistoryReplaced) {
+		t.Error(err)
+	}
+	count := 0
+	for _, err := range c.Events(t.Context(), "long") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		count++
+	}
+	if count != 23 {
+		t.Errorf("%d events", count)
+	}
+}

@@ -38,6 +38,16 @@ type Config struct {
 	// fields above.
 	Account *storage.Account
 
+	// TrackingPrefix is what the names of the History and Instances tables begin with, for hubs of .NET workers that are
+	// configured with TrackingStoreNamePrefix; several hubs may share such tables. Defaults to the hub's name.
+	TrackingPrefix string
+	// TrackingConnection is the connection string of the account that has the hub's tables and blob containers, for hubs
+	// of .NET workers whose tracking store is another account. Defaults to the account that has the queues.
+	TrackingConnection string
+	// TrackingAccount is an account as TrackingConnection describes it that is open already; it stays open when the hub is
+	// closed. Defaults to opening one with TrackingConnection.
+	TrackingAccount *storage.Account
+
 	// Partitions is the number of control queues, 1 to 16. Every process that uses the hub must use the same number.
 	// Defaults to the number that the hub has, and to 4 for a hub that is created.
 	Partitions int
@@ -106,24 +116,65 @@ func (c Config) validate() error {
 	case c.LeaseMode != nil && (*c.LeaseMode < leases.Safe || *c.LeaseMode > leases.Table):
 		return &ConfigError{Field: "LeaseMode", Reason: fmt.Sprintf("is %v; use leases.Safe, leases.Legacy or leases.Table", *c.LeaseMode)}
 	}
+	if c.TrackingAccount != nil && c.TrackingConnection != "" {
+		return &ConfigError{Field: "TrackingAccount", Reason: "and TrackingConnection are both set; set one of the two"}
+	}
 	if c.Account != nil && (c.Connection != "" || c.Credential != nil || c.AccountName != "" || c.BlobEndpoint+c.QueueEndpoint+c.TableEndpoint != "" || c.Transport != nil) {
 		return &ConfigError{Field: "Account", Reason: "is set, and so is a field that says how to open one; set one of the two"}
 	}
 	return nil
 }
 
-// open gives the account to work on and says whether it has to be closed.
-func (c Config) open() (account *storage.Account, owned bool, err error) {
-	if c.Account != nil {
-		return c.Account, false, nil
+// names gives the names of the hub's parts.
+func (c Config) names() (layout.Names, error) {
+	names, err := layout.NewNames(c.Name)
+	if err != nil {
+		return names, err
 	}
-	account, err = storage.Open(storage.Config{
-		ConnectionString: c.Connection, Credential: c.Credential, AccountName: c.AccountName,
-		BlobEndpoint: c.BlobEndpoint, QueueEndpoint: c.QueueEndpoint, TableEndpoint: c.TableEndpoint,
-		Transport: c.Transport, Application: c.Application, Logger: c.Logger,
-	})
-	if errors.Is(err, storage.ErrNoConnection) {
-		return nil, false, fmt.Errorf("open hub %q: %w", c.Name, err)
+	return names.WithTrackingPrefix(c.TrackingPrefix)
+}
+
+// accounts are where a hub is.
+type accounts struct {
+	main     *storage.Account // has the queues
+	tracking *storage.Account // has tables and containers; mostly the same
+	opened   []*storage.Account
+}
+
+// close closes the accounts that were opened here.
+func (a accounts) close() error {
+	var errs []error
+	for _, account := range a.opened {
+		errs = append(errs, account.Close())
 	}
-	return account, true, err
+	return errors.Join(errs...)
+}
+
+// open gives the accounts to work on.
+func (c Config) open() (a accounts, err error) {
+	if a.main = c.Account; a.main == nil {
+		a.main, err = storage.Open(storage.Config{
+			ConnectionString: c.Connection, Credential: c.Credential, AccountName: c.AccountName,
+			BlobEndpoint: c.BlobEndpoint, QueueEndpoint: c.QueueEndpoint, TableEndpoint: c.TableEndpoint,
+			Transport: c.Transport, Application: c.Application, Logger: c.Logger,
+		})
+		if err != nil {
+			return accounts{}, err
+		}
+		a.opened = append(a.opened, a.main)
+	}
+	a.tracking = a.main
+	switch {
+	case c.TrackingAccount != nil:
+		a.tracking = c.TrackingAccount
+	case c.TrackingConnection != "":
+		a.tracking, err = storage.Open(storage.Config{
+			ConnectionString: c.TrackingConnection, Transport: c.Transport, Application: c.Application, Logger: c.Logger,
+		})
+		if err != nil {
+			return accounts{}, errors.Join(fmt.Errorf("tracking account: %w", err), a.close())
+		}
+		a.opened = append(a.opened, a.tracking)
+	}
+	return a, nil
 }

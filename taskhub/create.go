@@ -23,7 +23,7 @@ func (c *creation) init() {
 
 // Ensure creates what is missing of the hub, once per process; a failed attempt is repeated by the next call. It is safe
 // when several processes do it at a time. A hub with another number of partitions than configured gives a
-// [PartitionCountError], and nothing is changed.
+// [PartitionCountError], one with another partition manager a [LeaseModeError]; then nothing is changed.
 func (h *Hub) Ensure(ctx context.Context) error {
 	select {
 	case <-h.creation.turn:
@@ -35,7 +35,7 @@ func (h *Hub) Ensure(ctx context.Context) error {
 		return nil
 	}
 	if err := h.create(ctx); err != nil {
-		return fmt.Errorf("create hub %q: %w", h.Name(), err)
+		return h.named("create", err)
 	}
 	h.creation.done = true
 	return nil
@@ -73,6 +73,14 @@ func (h *Hub) create(ctx context.Context) error {
 	if err := h.adopt(found); err != nil {
 		return err
 	}
+	if found.partitions != 0 {
+		if err := h.checkMode(ctx); err != nil {
+			return err
+		}
+		if err := h.checkTracking(ctx); err != nil {
+			return err
+		}
+	}
 	if err := h.createLeaseStore(ctx); err != nil {
 		return err
 	}
@@ -98,7 +106,7 @@ func (h *Hub) createLeaseStore(ctx context.Context) error {
 
 func (h *Hub) leaseStore(ctx context.Context) error {
 	manager, err := leases.New(leases.Config{
-		Account: h.account, Names: h.names, Partitions: h.Partitions(), Mode: h.LeaseMode(), Logger: h.cfg.Logger,
+		Account: h.accounts.tracking, Names: h.names, Partitions: h.Partitions(), Mode: h.LeaseMode(), Logger: h.cfg.Logger,
 		OnAcquired: func(*leases.Lease) {}, // this manager is never started
 	})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
@@ -30,7 +31,7 @@ func (h *Hub) discover(ctx context.Context) (discovery, error) {
 	var rows partitionRows
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		info, err := leases.ReadHubInfo(groupCtx, h.account, h.names)
+		info, err := leases.ReadHubInfo(groupCtx, h.accounts.tracking, h.names)
 		if info != nil {
 			file = info.PartitionCount
 		}
@@ -114,7 +115,7 @@ func (h *Hub) controlQueueNames(n int) []string {
 
 // partitionKeys returns the row keys of the Partitions table, which are names of control queues, in order.
 func (h *Hub) partitionKeys(ctx context.Context) (keys []string, live bool, err error) {
-	pager := h.account.Tables().NewClient(h.names.PartitionsTable()).NewListEntitiesPager(nil)
+	pager := h.accounts.tracking.Tables().NewClient(h.names.PartitionsTable()).NewListEntitiesPager(nil)
 	now := time.Now()
 	for pager.More() {
 		page, err := pager.NextPage(ctx)
@@ -144,7 +145,7 @@ func (h *Hub) partitionKeys(ctx context.Context) (keys []string, live bool, err 
 func (h *Hub) controlQueues(ctx context.Context) ([]string, error) {
 	first := h.names.ControlQueue(0)
 	prefix := first[:len(first)-len("00")]
-	names, err := listQueues(ctx, h.account, prefix)
+	names, err := listQueues(ctx, h.accounts.main, prefix)
 	if err != nil {
 		return nil, err
 	}
@@ -195,20 +196,117 @@ func (h *Hub) blobMode(ctx context.Context, file int) (leases.Mode, error) {
 	if file == 0 {
 		return leases.Safe, nil
 	}
-	container := h.account.BlobService().NewContainerClient(h.names.LeaseContainer())
-	for _, candidate := range []struct {
-		mode leases.Mode
-		blob string
-	}{{leases.Safe, layout.IntentBlob(h.names.ControlQueue(0))}, {leases.Legacy, layout.LegacyLeaseBlob(h.names.ControlQueue(0))}} {
-		_, err := container.NewBlobClient(candidate.blob).GetProperties(ctx, nil)
-		switch {
-		case err == nil:
-			return candidate.mode, nil
-		case !storage.IsNotFound(err):
-			return 0, storage.Explain(err, "look for lease blobs")
+	for _, mode := range []leases.Mode{leases.Safe, leases.Legacy} {
+		shown, err := h.showsBlobs(ctx, mode)
+		if err != nil || shown {
+			return mode, err
 		}
 	}
 	return leases.Safe, nil
+}
+
+// showsBlobs tells whether the hub has what one of the blob lease managers makes.
+func (h *Hub) showsBlobs(ctx context.Context, mode leases.Mode) (bool, error) {
+	blob := layout.IntentBlob(h.names.ControlQueue(0))
+	if mode == leases.Legacy {
+		blob = layout.LegacyLeaseBlob(h.names.ControlQueue(0))
+	}
+	_, err := h.accounts.tracking.BlobService().NewContainerClient(h.names.LeaseContainer()).NewBlobClient(blob).GetProperties(ctx, nil)
+	if storage.IsNotFound(err) {
+		return false, nil
+	}
+	return err == nil, storage.Explain(err, "look for lease blobs")
+}
+
+// shows tells whether the hub has what a lease manager makes.
+func (h *Hub) shows(ctx context.Context, mode leases.Mode) (bool, error) {
+	if mode != leases.Table {
+		return h.showsBlobs(ctx, mode)
+	}
+	keys, _, err := h.partitionKeys(ctx)
+	return len(keys) > 0, err
+}
+
+// checkMode refuses to make a second partition manager's part of a hub that has another's: its workers would not see each
+// other's leases. A hub that was moved from one to the other has both parts.
+func (h *Hub) checkMode(ctx context.Context) error {
+	if h.cfg.LeaseMode == nil {
+		return nil
+	}
+	if shown, err := h.shows(ctx, *h.cfg.LeaseMode); err != nil || shown {
+		return err
+	}
+	for _, mode := range []leases.Mode{leases.Safe, leases.Legacy, leases.Table} {
+		shown, err := h.shows(ctx, mode)
+		if err != nil {
+			return err
+		}
+		if shown {
+			return &LeaseModeError{Hub: h.Name(), Configured: *h.cfg.LeaseMode, Stored: mode}
+		}
+	}
+	return nil
+}
+
+// checkTracking finds a hub whose History and Instances tables have other names than configured: such a hub has no tables
+// of the configured names, and its name is in the rows of others.
+func (h *Hub) checkTracking(ctx context.Context) error {
+	if there, err := tableExists(ctx, h.accounts.tracking, h.names.InstancesTable()); err != nil || there {
+		return err
+	}
+	names, err := listTables(ctx, h.accounts.tracking)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		prefix, ok := strings.CutSuffix(name, "Instances")
+		if !ok || !slices.Contains(names, prefix+"History") {
+			continue
+		}
+		own, err := h.hasRowsIn(ctx, name, "eq")
+		if err != nil {
+			return err
+		}
+		if own {
+			return &TrackingPrefixError{Hub: h.Name(), Configured: h.cfg.TrackingPrefix, Stored: prefix}
+		}
+	}
+	return nil
+}
+
+// maxLookPages bounds how far a table is searched for a hub's name.
+const maxLookPages = 20
+
+// hasRowsIn tells whether a table has status rows whose hub's name compares so with this hub's: "eq" or "ne".
+func (h *Hub) hasRowsIn(ctx context.Context, table, comparison string) (bool, error) {
+	filter, columns := "TaskHubName "+comparison+" '"+h.Name()+"'", "TaskHubName"
+	pager := h.accounts.tracking.Tables().NewClient(table).NewListEntitiesPager(&aztables.ListEntitiesOptions{Filter: &filter, Select: &columns, Top: new(int32(1))})
+	for range maxLookPages {
+		page, err := pager.NextPage(ctx)
+		switch {
+		case storage.IsNotFound(err):
+			return false, nil
+		case err != nil:
+			return false, storage.Explain(err, "read table "+table)
+		case len(page.Entities) > 0:
+			return true, nil
+		case !pager.More():
+			return false, nil
+		}
+	}
+	return comparison == "ne", nil // when in doubt, tables are shared
+}
+
+func tableExists(ctx context.Context, account *storage.Account, name string) (bool, error) {
+	filter := "TableName eq '" + name + "'"
+	pager := account.Tables().NewListTablesPager(&aztables.ListTablesOptions{Filter: &filter})
+	for pager.More() {
+		page, err := pager.NextPage(ctx)
+		if err != nil || len(page.Tables) > 0 {
+			return err == nil, storage.Explain(err, "look for table "+name)
+		}
+	}
+	return false, nil
 }
 
 // sleep waits, unless ctx ends before.

@@ -119,6 +119,32 @@ func (e *ArgumentError) Error() string {
 	return fmt.Sprintf("%s: instance %q in hub %q: the %s %s", e.Operation, e.InstanceID, e.Hub, e.Argument, e.Reason)
 }
 
+// LeaseModeError reports a hub whose workers use another partition manager than configured. Nothing was changed.
+type LeaseModeError struct {
+	Hub        string
+	Configured leases.Mode
+	Stored     leases.Mode
+}
+
+// Error says what to do.
+func (e *LeaseModeError) Error() string {
+	return fmt.Sprintf("hub %q has the partition manager %v, but %v is configured: workers of both do not see each other's leases; configure %v or leave it out, or use another hub name",
+		e.Hub, e.Stored, e.Configured, e.Stored)
+}
+
+// TrackingPrefixError reports a hub whose History and Instances tables have other names than configured. Nothing was
+// changed.
+type TrackingPrefixError struct {
+	Hub        string
+	Configured string // empty for the hub's name
+	Stored     string // what the names of its tables begin with
+}
+
+// Error says what to do.
+func (e *TrackingPrefixError) Error() string {
+	return fmt.Sprintf("hub %q keeps its instances in the tables %sHistory and %sInstances: set TrackingPrefix to %q", e.Hub, e.Stored, e.Stored, e.Stored)
+}
+
 // PartitionCountError reports a hub that has another number of partitions than configured. Nothing was changed.
 type PartitionCountError = leases.PartitionCountError
 
@@ -127,6 +153,9 @@ type InvalidInstanceIDError = layout.InvalidInstanceIDError
 
 // InvalidHubNameError reports a hub name that breaks the rules.
 type InvalidHubNameError = layout.InvalidHubNameError
+
+// InvalidTrackingPrefixError reports a tracking prefix that breaks the rules.
+type InvalidTrackingPrefixError = layout.InvalidTrackingPrefixError
 
 // InvalidTokenError reports a continuation token that no query returned.
 type InvalidTokenError = tables.InvalidTokenError

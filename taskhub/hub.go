@@ -2,6 +2,7 @@ package taskhub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -20,8 +21,7 @@ import (
 type Hub struct {
 	cfg      Config
 	names    layout.Names
-	account  *storage.Account
-	owned    bool // the account was opened here
+	accounts accounts
 	payloads *payloads.Store
 	tables   *tables.Store
 	client   *Client
@@ -44,42 +44,61 @@ type shape struct {
 // Open opens a hub. It reads how many partitions the hub has, and creates nothing: a hub that does not exist is created
 // by [Hub.Ensure], by the first start of an orchestration, or by a worker.
 //
-// The error is an [InvalidHubNameError], a [ConfigError], one of the storage package about the connection, or a
-// [PartitionCountError].
+// The error is an [InvalidHubNameError], a [ConfigError], one of the storage package about the connection, a
+// [PartitionCountError], or a [TrackingPrefixError].
 func Open(ctx context.Context, cfg Config) (*Hub, error) {
-	cfg = cfg.withDefaults()
-	if err := cfg.validate(); err != nil {
-		return nil, err
-	}
-	names, err := layout.NewNames(cfg.Name)
+	h, err := newHub(cfg)
 	if err != nil {
 		return nil, err
 	}
-	account, owned, err := cfg.open()
-	if err != nil {
-		return nil, err
-	}
-	h := newHub(cfg, names, account, owned)
 	found, err := h.discover(ctx)
 	if err == nil {
 		err = h.adopt(found)
 	}
+	if err == nil && found.partitions != 0 {
+		err = h.checkTracking(ctx)
+	}
 	if err != nil {
 		if closeErr := h.Close(); closeErr != nil {
-			cfg.Logger.WarnContext(ctx, "the storage account was not closed properly", slog.Any(keyError, closeErr))
+			h.cfg.Logger.WarnContext(ctx, "the storage account was not closed properly", slog.Any(keyError, closeErr))
 		}
-		return nil, fmt.Errorf("open hub %q: %w", cfg.Name, err)
+		return nil, h.named("open", err)
 	}
 	return h, nil
 }
 
-func newHub(cfg Config, names layout.Names, account *storage.Account, owned bool) *Hub {
-	h := &Hub{cfg: cfg, names: names, account: account, owned: owned, payloads: payloads.New(account, names)}
-	h.tables = tables.New(tables.Config{Account: account, Names: names, Payloads: h.payloads, Logger: cfg.Logger})
+// newHub makes a hub without a look at storage.
+func newHub(cfg Config) (*Hub, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	names, err := cfg.names()
+	if err != nil {
+		return nil, err
+	}
+	a, err := cfg.open()
+	if errors.Is(err, storage.ErrNoConnection) {
+		return nil, fmt.Errorf("open hub %q: %w", cfg.Name, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	h := &Hub{cfg: cfg, names: names, accounts: a, payloads: payloads.New(a.tracking, names)}
+	h.tables = tables.New(tables.Config{Account: a.tracking, Names: names, Payloads: h.payloads, Logger: cfg.Logger})
 	h.creation.init()
 	h.watch.init(h)
 	h.client = &Client{hub: h}
-	return h
+	return h, nil
+}
+
+// named wraps an error with an operation and the hub, unless it names the hub itself.
+func (h *Hub) named(operation string, err error) error {
+	if errors.As(err, new(*PartitionCountError)) || errors.As(err, new(*LeaseModeError)) || errors.As(err, new(*TrackingPrefixError)) ||
+		errors.As(err, new(*leases.HubInfoError)) {
+		return fmt.Errorf("%s: %w", operation, err)
+	}
+	return fmt.Errorf("%s hub %q: %w", operation, h.Name(), err)
 }
 
 // adopt takes over what the hub shows, or the configured and default values for a hub that does not exist.
@@ -100,7 +119,7 @@ func (h *Hub) adopt(found discovery) error {
 		s.queues = old.queues
 	} else {
 		s.queues = queues.New(queues.Config{
-			Account: h.account, Names: h.names, Payloads: h.payloads, Base64: h.cfg.Base64Queues, Partitions: s.partitions,
+			Account: h.accounts.main, Names: h.names, Payloads: h.payloads, Base64: h.cfg.Base64Queues, Partitions: s.partitions,
 		})
 	}
 	h.shape.Store(s)
@@ -111,9 +130,7 @@ func (h *Hub) adopt(found discovery) error {
 func (h *Hub) Close() error {
 	h.closing.Do(func() {
 		h.watch.close()
-		if h.owned {
-			h.closed = h.account.Close()
-		}
+		h.closed = h.accounts.close()
 	})
 	return h.closed
 }
@@ -127,8 +144,12 @@ func (h *Hub) Name() string { return h.names.Hub() }
 // Names returns the names of the hub's queues, tables, containers and blobs.
 func (h *Hub) Names() layout.Names { return h.names }
 
-// Account returns the storage account.
-func (h *Hub) Account() *storage.Account { return h.account }
+// Account returns the storage account that has the hub's queues.
+func (h *Hub) Account() *storage.Account { return h.accounts.main }
+
+// TrackingAccount returns the storage account that has the hub's tables and blob containers, leases included. It is the
+// one of [Hub.Account], unless the hub was opened with another.
+func (h *Hub) TrackingAccount() *storage.Account { return h.accounts.tracking }
 
 // Tables returns the hub's tables.
 func (h *Hub) Tables() *tables.Store { return h.tables }

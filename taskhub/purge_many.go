@@ -75,7 +75,7 @@ func (c *Client) PurgeAll(ctx context.Context, filter PurgeFilter) (PurgeProgres
 	p := &purging{c: c, seed: maphash.MakeSeed()}
 	wanted := tables.Filter{
 		IDPrefix: filter.IDPrefix, Statuses: statuses, CreatedFrom: filter.CreatedFrom, CreatedTo: filter.CreatedTo,
-		Name: filter.Name, Tags: filter.Tags, ExcludeEntities: true, Raw: true,
+		Name: filter.Name, Tags: filter.Tags, Hubs: c.hub.sharing(), ExcludeEntities: true, Raw: true,
 	}
 	for token, first := "", true; first || token != ""; first = false {
 		rows, next, err := c.hub.tables.QueryInstances(ctx, wanted, token, 0)
@@ -238,7 +238,7 @@ type folders struct {
 // written all its values before, too.
 func (p *purging) folders(ctx context.Context) (*folders, error) {
 	f := &folders{seed: p.seed}
-	client := p.c.hub.account.BlobService().NewContainerClient(p.c.hub.names.LargeMessageContainer())
+	client := p.c.hub.accounts.tracking.BlobService().NewContainerClient(p.c.hub.names.LargeMessageContainer())
 	pager := client.NewListBlobsHierarchyPager("/", &container.ListBlobsHierarchyOptions{})
 	for pager.More() {
 		page, err := pager.NextPage(ctx)

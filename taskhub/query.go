@@ -34,11 +34,20 @@ type Query struct {
 	PageSize int
 }
 
-func (q Query) filter() tables.Filter {
+func (q Query) filter(h *Hub) tables.Filter {
 	return tables.Filter{
+		Hubs:     h.sharing(),
 		IDPrefix: q.IDPrefix, Statuses: q.Statuses, CreatedFrom: q.CreatedFrom, CreatedTo: q.CreatedTo, Name: q.Name, Tags: q.Tags,
 		ExcludeEntities: !q.IncludeEntities, Inputs: q.Inputs, Outputs: q.Outputs,
 	}
+}
+
+// sharing are the names of the hubs to look for in tables that several hubs share; none when there is just one.
+func (h *Hub) sharing() []string {
+	if h.names.TrackingPrefix() == "" {
+		return nil
+	}
+	return []string{h.Name()}
 }
 
 // Page is a part of a query's result.
@@ -52,7 +61,7 @@ type Page struct {
 // QueryPage returns the part of a query's result that begins at a token; the empty token is the beginning.
 func (c *Client) QueryPage(ctx context.Context, q Query, token string) (*Page, error) {
 	for {
-		rows, next, err := c.hub.tables.QueryInstances(ctx, q.filter(), token, q.PageSize)
+		rows, next, err := c.hub.tables.QueryInstances(ctx, q.filter(c.hub), token, q.PageSize)
 		if err != nil {
 			return nil, c.fail("query", "", err)
 		}
@@ -93,7 +102,7 @@ func (c *Client) Query(ctx context.Context, q Query) iter.Seq2[*Instance, error]
 
 func (c *Client) queryUnordered(ctx context.Context, q Query) iter.Seq2[*Instance, error] {
 	return func(yield func(*Instance, error) bool) {
-		for row, err := range c.hub.tables.AllUnordered(ctx, q.filter(), q.Readers) {
+		for row, err := range c.hub.tables.AllUnordered(ctx, q.filter(c.hub), q.Readers) {
 			if err != nil {
 				yield(nil, c.fail("query", "", err))
 				return
@@ -110,46 +119,9 @@ const countReaders = 8
 
 // Count counts the instances that a query wants by their status, without reading inputs or outputs.
 func (c *Client) Count(ctx context.Context, q Query) (map[history.Status]int, error) {
-	counts, err := c.hub.tables.CountInstances(ctx, q.filter(), max(q.Readers, countReaders))
+	counts, err := c.hub.tables.CountInstances(ctx, q.filter(c.hub), max(q.Readers, countReaders))
 	if err != nil {
 		return nil, c.fail("count", "", err)
 	}
 	return counts, nil
-}
-
-// History returns the events of an instance's present execution, oldest first, with all large values. An instance that
-// has not started yet has none. An unknown id gives an [InstanceNotFoundError].
-func (c *Client) History(ctx context.Context, instanceID string) ([]history.Event, error) {
-	const operation = "read history"
-	if err := c.checkID(operation, instanceID); err != nil {
-		return nil, err
-	}
-	stored, err := c.hub.tables.LoadHistory(ctx, instanceID)
-	if err != nil {
-		return nil, c.fail(operation, instanceID, err)
-	}
-	if !stored.Exists {
-		if _, err := c.row(ctx, operation, instanceID, tables.GetOptions{Raw: true}); err != nil {
-			return nil, err
-		}
-	}
-	events := make([]history.Event, len(stored.Records))
-	for i, record := range stored.Records {
-		events[i] = record.Event
-	}
-	return events, nil
-}
-
-// ExportHistory returns an instance's history as JSON, in the form of .NET's GetOrchestrationHistoryAsync, which package
-// durabletest replays.
-func (c *Client) ExportHistory(ctx context.Context, instanceID string) ([]byte, error) {
-	events, err := c.History(ctx, instanceID)
-	if err != nil {
-		return nil, err
-	}
-	text, err := history.MarshalExport(events)
-	if err != nil {
-		return nil, c.fail("export history", instanceID, err)
-	}
-	return text, nil
 }

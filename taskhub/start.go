@@ -97,6 +97,7 @@ type start struct {
 	row     *tables.InstanceRow // as it will be written
 	fresh   bool                // the id was made up here, so nobody can have it
 	trusted bool                // the id is one that an instance has
+	found   *lookedUp           // what a batch knows of the instance, until it was used
 }
 
 // newStart checks everything that can be checked without asking storage.
@@ -167,6 +168,10 @@ func (s *start) existing(ctx context.Context) (*tables.InstanceRow, error) {
 	if s.fresh {
 		s.fresh = false
 		return nil, nil
+	}
+	if found := s.found; found != nil {
+		s.found = nil
+		return found.row, nil
 	}
 	return s.read(ctx)
 }

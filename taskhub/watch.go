@@ -2,7 +2,6 @@ package taskhub
 
 import (
 	"context"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -12,6 +11,10 @@ import (
 const (
 	// parallelLooks bounds how many status rows are read at a time for those who wait.
 	parallelLooks = 32
+	// fewWatched is for how few instances each is looked at on its own; more are looked at together.
+	fewWatched = 16
+	// looksPerSecond bounds the looks at single instances when many are watched and ids are no neighbours.
+	looksPerSecond = 50
 	// startGrace is how long an instance that this process started may have no status row before it counts as unknown.
 	startGrace = time.Minute
 	// rememberedStarts bounds how many starts are remembered.
@@ -21,17 +24,23 @@ const (
 	jitter = 0.2
 )
 
-// watch looks at instances on behalf of those who wait for their end. All who wait for one instance share its looks.
+// watch looks at instances on behalf of those who wait for their end. All who wait for one instance share its looks, and
+// all looks are made by one goroutine's order, so that their number does not grow with the number of those who wait.
 type watch struct {
 	hub   *Hub
 	slots chan struct{}
+	wake  chan struct{} // tells the poller that there is more to watch
 
 	mu      sync.Mutex
 	watched map[string]*watched
 	started map[string]*recentStart
 	order   []string // ids of started, oldest first
+	sweep   sweep
+	polling bool
 	closed  bool
 	running sync.WaitGroup
+	ctx     context.Context // ends with the hub
+	stop    context.CancelFunc
 }
 
 // recentStart is an instance that this process started not long ago.
@@ -40,12 +49,16 @@ type recentStart struct {
 	ended bool // a worker in this process has said so
 }
 
-// watched is one instance that somebody waits for.
+// watched is one instance that somebody waits for. All but done is guarded by the watch's lock until done is closed.
 type watched struct {
 	id      string
 	waiters int
-	poke    chan struct{}
-	stop    context.CancelFunc
+	looking bool          // a look is under way
+	again   bool          // and another one is wanted behind it
+	due     time.Time     // when to look next
+	looked  time.Time     // when it was looked at last
+	pause   time.Duration // between the last look and the next
+	etag    string
 	done    chan struct{} // closed once row and err are final
 	row     *tables.InstanceRow
 	err     error
@@ -54,8 +67,10 @@ type watched struct {
 func (w *watch) init(h *Hub) {
 	w.hub = h
 	w.slots = make(chan struct{}, parallelLooks)
+	w.wake = make(chan struct{}, 1)
 	w.watched = make(map[string]*watched)
 	w.started = make(map[string]*recentStart)
+	w.ctx, w.stop = context.WithCancel(context.Background())
 }
 
 // Notify tells those who wait for an instance in this process that its status row has changed for good. A worker calls
@@ -68,10 +83,7 @@ func (h *Hub) Notify(instanceID string) {
 		start.ended = true
 	}
 	if e, ok := w.watched[instanceID]; ok {
-		select {
-		case e.poke <- struct{}{}:
-		default:
-		}
+		w.lookAt(e)
 	}
 }
 
@@ -121,6 +133,7 @@ func (w *watch) await(ctx context.Context, instanceID string) (*tables.InstanceR
 }
 
 func (w *watch) join(instanceID string) (*watched, error) {
+	started, ended := w.recent(instanceID)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
@@ -128,10 +141,13 @@ func (w *watch) join(instanceID string) (*watched, error) {
 	}
 	e, ok := w.watched[instanceID]
 	if !ok {
-		ctx, stop := context.WithCancel(context.Background())
-		e = &watched{id: instanceID, poke: make(chan struct{}, 1), stop: stop, done: make(chan struct{})}
+		e = &watched{id: instanceID, done: make(chan struct{}), pause: w.firstPause(instanceID), due: time.Now()}
+		if started && !ended {
+			e.due = e.due.Add(jittered(e.pause))
+		}
 		w.watched[instanceID] = e
-		w.running.Go(func() { w.look(ctx, e) })
+		w.sweep.want(e.due)
+		w.poll()
 	}
 	e.waiters++
 	return e, nil
@@ -147,98 +163,21 @@ func (w *watch) leave(e *watched) {
 
 // drop ends the looking at an instance. The lock is held.
 func (w *watch) drop(e *watched) {
-	e.stop()
 	if w.watched[e.id] == e {
 		delete(w.watched, e.id)
-	}
-}
-
-// look reads the status row again and again until the instance has ended.
-func (w *watch) look(ctx context.Context, e *watched) {
-	pause, etag := w.firstPause(e.id), ""
-	if started, ended := w.recent(e.id); started && !ended && !w.pause(ctx, e, pause) {
-		w.finish(e, nil, ErrClosed)
-		return
-	}
-	for {
-		row, err := w.read(ctx, e.id)
-		switch {
-		case ctx.Err() != nil:
-			w.finish(e, nil, ErrClosed)
-			return
-		case err != nil || row != nil && row.Status.IsTerminal():
-			w.finish(e, row, err)
-			return
-		case row == nil:
-			if started, _ := w.recent(e.id); !started {
-				w.finish(e, nil, &InstanceNotFoundError{Hub: w.hub.Name(), InstanceID: e.id})
-				return
-			}
-		}
-		pause, etag = w.next(e.id, pause, etag, row)
-		if !w.pause(ctx, e, pause) {
-			w.finish(e, nil, ErrClosed)
-			return
+		if len(w.watched) == 0 {
+			w.poll() // for it to end
 		}
 	}
 }
 
-// firstPause is the pause before the first look at an instance that was started just now.
-func (w *watch) firstPause(id string) time.Duration {
-	if w.hub.local(id) {
-		return w.hub.cfg.MaxPoll
-	}
-	return w.hub.cfg.MinPoll
-}
-
-// next is the pause before the next look: longer and longer, but shorter again after progress.
-func (w *watch) next(id string, pause time.Duration, etag string, row *tables.InstanceRow) (time.Duration, string) {
-	seen := ""
-	if row != nil {
-		seen = row.ETag
-	}
-	if w.hub.local(id) {
-		return w.hub.cfg.MaxPoll, seen
-	}
-	if etag != "" && seen != etag {
-		return max(w.hub.cfg.MinPoll, pause/2), seen
-	}
-	return min(time.Duration(float64(pause)*slower), w.hub.cfg.MaxPoll), seen
-}
-
-// pause waits about so long, or until the instance is said to have ended; false means that nobody waits any more.
-func (w *watch) pause(ctx context.Context, e *watched, d time.Duration) bool {
-	d = time.Duration(float64(d) * (1 - jitter + 2*jitter*rand.Float64()))
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-e.poke:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-func (w *watch) read(ctx context.Context, instanceID string) (*tables.InstanceRow, error) {
-	select {
-	case w.slots <- struct{}{}:
-		defer func() { <-w.slots }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	row, err := w.hub.tables.GetInstance(ctx, instanceID, tables.GetOptions{Raw: true})
-	if err != nil || row == nil || !row.Status.IsTerminal() {
-		return row, err
-	}
-	return row, w.hub.tables.FetchPayloads(ctx, row)
-}
-
-// finish gives the outcome to all who wait.
+// finish gives the outcome to all who wait. The lock is held.
 func (w *watch) finish(e *watched, row *tables.InstanceRow, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	select {
+	case <-e.done:
+		return
+	default:
+	}
 	e.row, e.err = row, err
 	close(e.done)
 	w.drop(e)
@@ -249,8 +188,9 @@ func (w *watch) close() {
 	w.mu.Lock()
 	w.closed = true
 	for _, e := range w.watched {
-		w.drop(e)
+		w.finish(e, nil, ErrClosed)
 	}
 	w.mu.Unlock()
+	w.stop()
 	w.running.Wait()
 }

@@ -117,11 +117,7 @@ func confirmDeletion(ctx context.Context, w world, account *storage.Account, par
 }
 
 func deleteParts(ctx context.Context, account *storage.Account, names layout.Names) error {
-	hub, err := openDamaged(ctx, account, names)
-	if err != nil {
-		return explain(err)
-	}
-	err = errors.Join(hub.Delete(ctx), hub.Close())
+	err := taskhub.Delete(ctx, taskhub.Config{Name: names.Hub(), Account: account})
 	const again = "run the command again to delete what is left"
 	switch {
 	case err == nil:
@@ -130,22 +126,4 @@ func deleteParts(ctx context.Context, account *storage.Account, names layout.Nam
 		return errors.New("interrupted; " + again)
 	}
 	return fmt.Errorf("%w; %s", explain(err), again)
-}
-
-// openDamaged opens a hub of which parts may be missing, so that its number of partitions cannot be told.
-func openDamaged(ctx context.Context, account *storage.Account, names layout.Names) (*taskhub.Hub, error) {
-	cfg := taskhub.Config{Name: names.Hub(), Account: account}
-	hub, err := taskhub.Open(ctx, cfg)
-	var unclear *taskhub.ConfigError
-	if !errors.As(err, &unclear) || unclear.Field != "Partitions" {
-		return hub, err
-	}
-	cfg.Partitions = layout.MaxPartitions // any number: deletion takes all there are
-	hub, err = taskhub.Open(ctx, cfg)
-	var other *taskhub.PartitionCountError
-	if errors.As(err, &other) {
-		cfg.Partitions = other.Stored
-		hub, err = taskhub.Open(ctx, cfg)
-	}
-	return hub, err
 }

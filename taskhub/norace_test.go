@@ -1,0 +1,5 @@
+//go:build !race
+
+package taskhub
+
+const raceDetector = false
