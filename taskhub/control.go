@@ -78,6 +78,9 @@ func (c *Client) control(ctx context.Context, operation, instanceID string, even
 
 // send puts a client's message for whichever execution of an instance is current.
 func (c *Client) send(ctx context.Context, operation, instanceID string, event history.Event) error {
+	if err := c.hub.locate(ctx); err != nil {
+		return c.fail(operation, instanceID, err)
+	}
 	envelope := c.envelope(history.Instance{InstanceID: instanceID}, event)
 	if _, err := c.hub.Queues().ControlFor(instanceID).Put(ctx, envelope, 0); err != nil {
 		return c.fail(operation, instanceID, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -12,8 +13,9 @@ import (
 
 // creation remembers that the hub exists, and lets one goroutine at a time create it.
 type creation struct {
-	turn chan struct{}
-	done bool // guarded by turn
+	turn  chan struct{}
+	done  bool        // guarded by turn
+	found atomic.Bool // the number of partitions is the hub's, and no guess
 }
 
 func (c *creation) init() {
@@ -38,7 +40,27 @@ func (h *Hub) Ensure(ctx context.Context) error {
 		return h.named("create", err)
 	}
 	h.creation.done = true
+	h.creation.found.Store(true)
 	return nil
+}
+
+// locate looks how many partitions a hub has that was not there when it was opened, so that what is put into its queues
+// reaches the one that is read.
+func (h *Hub) locate(ctx context.Context) error {
+	if h.creation.found.Load() {
+		return nil
+	}
+	select {
+	case <-h.creation.turn:
+		defer func() { h.creation.turn <- struct{}{} }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	found, err := h.discover(ctx)
+	if err != nil || found.partitions == 0 {
+		return err
+	}
+	return h.adopt(found)
 }
 
 // Create is [Open] followed by [Hub.Ensure].
@@ -58,6 +80,7 @@ func (h *Hub) forget(ctx context.Context) {
 	select {
 	case <-h.creation.turn:
 		h.creation.done = false
+		h.creation.found.Store(false)
 		h.creation.turn <- struct{}{}
 	case <-ctx.Done():
 	}

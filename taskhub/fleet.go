@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"github.com/go-taskhub/taskhub/leases"
@@ -49,6 +50,13 @@ func (h *Hub) SetFleet(ctx context.Context, to Fleet) error {
 	if to != FleetGo && to != FleetMixed {
 		return fmt.Errorf("set the fleet of hub %q: %q is neither %s nor %s", h.Name(), to, FleetGo, FleetMixed)
 	}
+	info, err := leases.ReadHubInfo(ctx, h.TrackingAccount(), h.Names())
+	if err == nil && info == nil {
+		err = &HubNotFoundError{Hub: h.Name(), Account: h.TrackingAccount().Name()}
+	}
+	if err != nil {
+		return fmt.Errorf("set the fleet: %w", err)
+	}
 	stored, etag, err := h.tables.ReadFleet(ctx)
 	if err != nil {
 		return fmt.Errorf("set the fleet of hub %q: %w", h.Name(), err)
@@ -62,7 +70,7 @@ func (h *Hub) SetFleet(ctx context.Context, to Fleet) error {
 	}
 	err = h.switchFleet(ctx, hold, to, etag)
 	if released := hold.Release(context.WithoutCancel(ctx)); err == nil && released != nil {
-		h.Logger().WarnContext(ctx, "the app lease could not be released; it ends by itself within a minute", "hub", h.Name(), "error", released)
+		h.Logger().WarnContext(ctx, "the app lease could not be released; it ends by itself within a minute", slog.String(keyHub, h.Name()), slog.Any(keyError, released))
 	}
 	if err != nil {
 		return fmt.Errorf("set the fleet of hub %q: %w", h.Name(), err)

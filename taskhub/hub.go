@@ -123,6 +123,7 @@ func (h *Hub) adopt(found discovery) error {
 		})
 	}
 	h.shape.Store(s)
+	h.creation.found.Store(found.partitions != 0)
 	return nil
 }
 

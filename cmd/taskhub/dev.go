@@ -32,19 +32,21 @@ type devOptions struct {
 	dir   string
 	host  string
 	ports [services]int
+	api   int
 }
 
 func newDev(w world) *cobra.Command {
 	var o devOptions
 	cmd := &cobra.Command{
 		Use:   "dev",
-		Short: "Run embedded Azure Storage on this machine",
-		Long: `Run embedded Azure Storage (blobs, queues, tables) on this machine until Ctrl-C.
+		Short: "Run embedded Azure Storage and the HTTP API on this machine",
+		Long: `Run embedded Azure Storage (blobs, queues, tables) and the HTTP management API of Durable Functions on this machine until
+Ctrl-C.
 
 Programs, Azure Storage Explorer and everything else that knows Azurite can connect to it. Everything that was acknowledged
 is in the directory and is there again after the next start, however this one ends.`,
 		Example: `  taskhub dev
-  taskhub dev --dir /var/tmp/shop --blob-port 0 --queue-port 0 --table-port 0`,
+  taskhub dev --dir /var/tmp/shop --blob-port 0 --queue-port 0 --table-port 0 --api-port 0`,
 		Args:              arguments(),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -59,6 +61,7 @@ is in the directory and is there again after the next start, however this one en
 	for i, name := range serviceNames() {
 		cmd.Flags().IntVar(&o.ports[i], name+"-port", firstPort+i, "`port` of the "+name+" service; 0 takes a free one")
 	}
+	cmd.Flags().IntVar(&o.api, "api-port", apiPort, "`port` of the HTTP API, on "+apiHost+" only; 0 takes a free one")
 	if err := errors.Join(cmd.MarkFlagDirname("dir"), cmd.RegisterFlagCompletionFunc("host", cobra.NoFileCompletions)); err != nil {
 		panic(err) // the flags were added just now
 	}
@@ -73,10 +76,16 @@ func (o *devOptions) check() error {
 	case o.host == "":
 		return errors.New("--host is empty; give the address to listen on")
 	}
+	if o.api < 0 || o.api > maxPort {
+		return fmt.Errorf("--api-port is %d; give a port up to %d, or 0 for a free one", o.api, maxPort)
+	}
 	names := serviceNames()
 	for i, port := range o.ports {
 		if port < 0 || port > maxPort {
 			return fmt.Errorf("--%s-port is %d; give a port up to %d, or 0 for a free one", names[i], port, maxPort)
+		}
+		if port != 0 && port == o.api {
+			return fmt.Errorf("--api-port and --%s-port are both %d; each service needs a port of its own", names[i], port)
 		}
 		for j := range i {
 			if port != 0 && port == o.ports[j] {
@@ -108,14 +117,17 @@ func (o *devOptions) run(ctx context.Context, w world) (err error) {
 	if err != nil {
 		return o.listenError(err)
 	}
+	api, err := newDevAPI(context.WithoutCancel(ctx), server, listener.ConnectionString(), o.api, w.logger())
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	addresses := [services]string{blobService: listener.BlobAddr(), queueService: listener.QueueAddr(), tableService: listener.TableAddr()}
 	warnOpen(w.err, addresses)
-	if _, err := io.WriteString(w.out, devText(dir, listener.ConnectionString(), addresses)); err != nil {
-		return err
+	if _, err := io.WriteString(w.out, devText(dir, listener.ConnectionString(), addresses, api.server.Address())); err != nil {
+		return errors.Join(err, api.server.Close(), api.close(), listener.Close())
 	}
-	select {
-	case <-ctx.Done():
-	case <-server.Failed():
+	if err := api.serve(ctx, server.Failed()); err != nil {
+		fmt.Fprintln(w.err, "taskhub: warning: "+oneLine(err.Error()))
 	}
 	if err := listener.Close(); err != nil { // clients that would not let go; what was acknowledged is safe
 		fmt.Fprintln(w.err, "taskhub: warning: "+oneLine(err.Error()))

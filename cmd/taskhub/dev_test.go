@@ -15,7 +15,7 @@ import (
 	"github.com/go-taskhub/taskhub/emulator"
 )
 
-const freePorts = "--blob-port=0 --queue-port=0 --table-port=0"
+const freePorts = "--blob-port=0 --queue-port=0 --table-port=0 --api-port=0"
 
 // dev is the command line of embedded storage in a directory, on free ports where nothing else is said.
 func dev(dir string, flags ...string) []string {
@@ -26,10 +26,10 @@ func TestDevTextOnCustomaryPorts(t *testing.T) {
 	t.Parallel()
 	for _, host := range []string{"127.0.0.1", "0.0.0.0", "[::]"} {
 		addresses := [services]string{host + ":10000", host + ":10001", host + ":10002"}
-		text := devText("/srv/shop", "the connection string", addresses)
+		text := devText("/srv/shop", "the connection string", addresses, "127.0.0.1:7071")
 		for _, want := range []string{
 			"/srv/shop\n", "blob   http://" + host + ":10000/devstoreaccount1\n", "  the connection string\n",
-			"export AzureWebJobsStorage=UseDevelopmentStorage=true\n", "Storage Explorer finds it by itself", "Ctrl-C",
+			"export AzureWebJobsStorage=UseDevelopmentStorage=true\n", "Storage Explorer finds it by itself", "http://127.0.0.1:7071/ in a browser", "Ctrl-C",
 		} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s: no %q in\n%s", host, want, text)
@@ -45,7 +45,7 @@ func TestDevTextElsewhere(t *testing.T) {
 		{"127.0.0.2:10000", "127.0.0.2:10001", "127.0.0.2:10002"},
 		{"[::1]:10000", "[::1]:10001", "[::1]:10002"},
 	} {
-		text := devText("/srv/shop", "the connection string", addresses)
+		text := devText("/srv/shop", "the connection string", addresses, "127.0.0.1:7071")
 		if !strings.Contains(text, "UseDevelopmentStorage=true does not lead here") || !strings.Contains(text, "Storage account or service") ||
 			strings.Contains(text, "export") {
 			t.Errorf("%v:\n%s", addresses, text)

@@ -7,10 +7,11 @@ import (
 	"strings"
 
 	"github.com/go-taskhub/taskhub/emulator"
+	"github.com/go-taskhub/taskhub/httpapi"
 )
 
 // devText is what somebody who started the embedded storage should know.
-func devText(dir, connection string, addresses [services]string) string {
+func devText(dir, connection string, addresses [services]string, api string) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "Embedded Azure Storage is running. Its data is in %s\n\n", dir)
 	for i, name := range serviceNames() {
@@ -25,6 +26,7 @@ func devText(dir, connection string, addresses [services]string) string {
 		fmt.Fprintf(&text, "UseDevelopmentStorage=true does not lead here, as it means 127.0.0.1 and the ports %d to %d. In Azure Storage Explorer,\n"+
 			"open Connect, choose \"Storage account or service\" and then \"Connection string\", and paste the one above.\n", firstPort, firstPort+services-1)
 	}
+	fmt.Fprintf(&text, "\nOpen http://%s/ in a browser. The HTTP API of Durable Functions is at http://%s%s\n", api, api, httpapi.DefaultBasePath)
 	text.WriteString("\nCtrl-C stops it. The data stays.\n")
 	return text.String()
 }

@@ -63,9 +63,6 @@ func (o *fleetOptions) run(cmd *cobra.Command, w world, c *connection) (err erro
 		return explain(err)
 	}
 	defer func() { err = errors.Join(err, hub.Close()) }()
-	if hub.Partitions() == 0 {
-		return explain(fmt.Errorf("hub %q does not exist", o.name))
-	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), o.wait)
 	defer cancel()
 	before, err := hub.Fleet(ctx)

@@ -1,7 +1,7 @@
 // Command taskhub is the command line of task hubs: it runs the embedded storage for development, and creates, lists and
 // deletes hubs of an Azure Storage account.
 //
-//	taskhub dev                          embedded storage on this machine, on Azurite's ports
+//	taskhub dev                          embedded storage on this machine, on Azurite's ports, and the HTTP API
 //	taskhub hub list|create|delete       the task hubs of a storage account
 //	taskhub version                      which taskhub this is
 //

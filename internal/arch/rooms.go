@@ -27,7 +27,7 @@ func Rooms() map[string]Rules {
 		"httpapi":   {May: []string{"taskhub", "durable", "history"}},
 
 		// The engine.
-		"worker":     {May: []string{"partition", "activities", "leases", "taskhub", "durable", "queues", "internal/replay", "internal/layout"}},
+		"worker":     {May: []string{"partition", "activities", "leases", "taskhub", "tables", "durable", "history", "queues", "internal/replay", "internal/layout"}},
 		"partition":  {May: []string{"queues", "tables", "payloads", "durable", "history", "internal/replay", "internal/layout"}},
 		"activities": {May: []string{"queues", "durable", "history", "internal/layout"}},
 		"taskhub":    {May: []string{"queues", "tables", "payloads", "leases", "durable", "history", "storage", "internal/layout", "internal/edm"}},
@@ -54,6 +54,7 @@ func Rooms() map[string]Rules {
 		// Instruments of development.
 		"internal/faultproxy":  {Anything: true},
 		"internal/goldencheck": {Anything: true},
+		"internal/interop":     {Anything: true},
 		"internal/simulate":    {Anything: true},
 		"internal/twins":       {Anything: true},
 		"internal/testkit":     {May: []string{"storage", "emulator", "internal/layout"}},
