@@ -181,6 +181,7 @@ if [ -d "$golden" ] && [ -d internal/goldencheck ]; then
 fi
 
 tests embedded ./...
+TASKHUB_TEST_FLEET=go tests "embedded, Go fleet" ./worker
 for module in $(other_modules); do
   check "go vet ($module)" go -C "$module" vet ./...
   cd "$module" && tests "${module#./}" ./...
@@ -198,6 +199,8 @@ if [ -n "$packages" ]; then
   # shellcheck disable=SC2086
   tests azurite -count=1 -p 2 -parallel 4 $packages
 fi
+
+TASKHUB_TEST_FLEET=go tests "azurite, Go fleet" -count=1 ./worker
 
 say "samples"
 greetings='["Hello Tokyo!","Hello Seattle!","Hello London!"]'

@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -12,10 +13,12 @@ import (
 // Work is a work item that this process holds invisible.
 type Work struct {
 	Envelope    *history.Envelope
-	Receipt     queues.Receipt
+	Receipt     queues.Receipt // none for work that is in no queue, because its instance's history keeps it
 	LockedUntil time.Time
 	// Attempt counts the deliveries of the work item. Defaults to 1.
 	Attempt int
+	// Promoted, if set, is told that work without a receipt was put to the work-item queue. It must not block.
+	Promoted func()
 }
 
 // Result is what became of a work item. Envelope is the message for the instance that asked.
@@ -31,25 +34,46 @@ type Config struct {
 	Queues *queues.Queues
 	// Handler finds the code of an activity; false means that this worker does not host it.
 	Handler func(name string) (durable.ActivityHandler, bool)
+	// Timeouts finds the time-outs of an activity's definition. Defaults to finding none.
+	Timeouts func(name string) durable.ActivityTimeouts
+	// DefaultTimeouts hold for activities that have none. Defaults to none.
+	DefaultTimeouts durable.ActivityTimeouts
 	// Deliver hands a result to the session that waits for it. False means that no partition of this process takes it.
 	// Defaults to taking none.
 	Deliver func(Result) bool
 	// ResultPut tells that a result was put to a control queue. Defaults to doing nothing.
 	ResultPut func(partition int)
+	// Terminated says whether an execution was terminated, so that nobody waits for its activities any more. It is asked
+	// for instances whose activities run here: when Runner.InstanceEnded is called, and once with every renewal of their
+	// locks. Defaults to nobody knowing.
+	Terminated func(ctx context.Context, execution history.Instance) (bool, error)
+	// Alone says whether no other worker puts work items, so that there is no need to look for them often.
+	// Defaults to others doing so.
+	Alone func() bool
+	// KeepAll says whether work without a receipt is taken however long it has to wait, as when no other worker could
+	// take it. Defaults to not.
+	KeepAll func() bool
 	// Hosts says whether any activity is hosted at all; without one the work-item queue is not read. Defaults to true.
 	Hosts *bool
 	// Slots is how many activities run at one time. Defaults to 100.
 	Slots int
-	// Lock is how long a work item stays invisible; it is renewed while the item is here. Defaults to 30 seconds.
+	// Lock is how long a work item stays invisible; it is renewed at half of that while the item is here. A worker that
+	// dies keeps its work items from others for so long. Defaults to 15 seconds.
 	Lock time.Duration
 	// MaxPoll is the longest pause between two looks at an idle work-item queue. Defaults to 5 seconds.
 	MaxPoll time.Duration
+	// SharedPoll is the longest pause while other workers put work items, too: unlike this worker's own they wake nobody
+	// here. Defaults to a tenth of MaxPoll.
+	SharedPoll time.Duration
 	// Backlog is how much waiting for a slot is accepted for work items made in this process before they are left to
 	// any worker. Defaults to 2 seconds.
 	Backlog time.Duration
 	// Grace is how long running activities may go on after Stop before their contexts are cancelled.
 	// Defaults to 5 seconds.
 	Grace time.Duration
+	// Unwind is how long a cancelled activity may take to return before its attempt ends without it.
+	// Defaults to 1 second.
+	Unwind time.Duration
 	// Errors says how failures are written. Defaults to failure details.
 	Errors durable.ErrorStyle
 	// Logger defaults to discarding.
@@ -58,15 +82,29 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	setDefault(&c.Slots, 100)
-	setDefault(&c.Lock, 30*time.Second)
+	setDefault(&c.Lock, 15*time.Second)
 	setDefault(&c.MaxPoll, 5*time.Second)
 	setDefault(&c.Backlog, 2*time.Second)
+	setDefault(&c.SharedPoll, max(c.MaxPoll/10, minPoll))
 	setDefault(&c.Grace, 5*time.Second)
+	setDefault(&c.Unwind, time.Second)
+	if c.Timeouts == nil {
+		c.Timeouts = func(string) durable.ActivityTimeouts { return durable.ActivityTimeouts{} }
+	}
 	if c.Deliver == nil {
 		c.Deliver = func(Result) bool { return false }
 	}
 	if c.ResultPut == nil {
 		c.ResultPut = func(int) {}
+	}
+	if c.Terminated == nil {
+		c.Terminated = func(context.Context, history.Instance) (bool, error) { return false, nil }
+	}
+	if c.Alone == nil {
+		c.Alone = func() bool { return false }
+	}
+	if c.KeepAll == nil {
+		c.KeepAll = func() bool { return false }
 	}
 	if c.Hosts == nil {
 		yes := true
@@ -95,4 +133,5 @@ const (
 	keyMessage   = "message_id"
 	keyOperation = "operation"
 	keyReason    = "reason"
+	keyTook      = "took"
 )

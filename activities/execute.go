@@ -2,169 +2,69 @@ package activities
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"fmt"
-	"runtime/debug"
 	"time"
 
 	"github.com/go-taskhub/taskhub/durable"
 	"github.com/go-taskhub/taskhub/history"
-	"github.com/go-taskhub/taskhub/internal/layout"
 )
 
-// ErrStopping is the cause with which activities are cancelled when their worker stops.
-var ErrStopping = errors.New("the worker is stopping")
-
-// execute runs one work item and passes its outcome on.
+// execute runs one work item and settles it.
 func (r *Runner) execute(w *work) {
-	scheduled := w.Envelope.Message.Event.(*history.TaskScheduled)
-	handler, ok := r.cfg.Handler(scheduled.Name)
+	defer w.cancel(nil)
+	w.began.Store(time.Now().UnixNano())
+	call, ok := w.call()
 	if !ok {
 		r.giveBack([]*work{w}, 0)
 		return
 	}
-	ctx := durable.WithActivityInfo(r.bodies, infoOf(w, scheduled))
-	output, err := call(ctx, handler, scheduled)
-	if err != nil && r.bodies.Err() != nil {
-		r.giveBack([]*work{w}, 0) // cut short by the stop: not the activity's failure
+	handler, ok := r.cfg.Handler(call.Name)
+	if !ok {
+		r.giveBack([]*work{w}, 0)
 		return
 	}
-	r.finish(w, r.outcome(scheduled, output, err))
+	e := ending{hung: true}
+	if w.ctx.Err() == nil { // it may have been cancelled while it waited
+		e = r.attempt(w, call, handler)
+	}
+	r.conclude(w, call, e)
 }
 
-// call runs the activity's code. The handler reports a panic of the activity itself; one in an interceptor around it
-// ends the attempt too, not the worker.
-func call(ctx context.Context, handler durable.ActivityHandler, e *history.TaskScheduled) (out *string, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic around activity %s: %v\n%s", e.Name, p, debug.Stack())
-		}
-	}()
-	return handler(ctx, e.Input)
-}
-
-func infoOf(w *work, e *history.TaskScheduled) durable.ActivityInfoValue {
-	target := w.Envelope.Message.Target
-	info := durable.ActivityInfoValue{
-		Name: e.Name, InstanceID: target.InstanceID, TaskID: e.EventID, Attempt: max(w.Attempt, 1), ScheduledAt: e.Timestamp,
-	}
-	if target.ExecutionID != nil {
-		info.ExecutionID = *target.ExecutionID
-	}
-	if c := w.Envelope.Message.Context; c != nil && c.Tags != nil {
-		info.Tags = c.Tags.Map()
-	}
-	return info
-}
-
-func (r *Runner) outcome(e *history.TaskScheduled, output *string, err error) history.Event {
-	base := history.Base{EventID: -1, Timestamp: time.Now().UTC().Truncate(100 * time.Nanosecond)}
-	if err == nil {
-		return &history.TaskCompleted{Base: base, TaskScheduledID: e.EventID, Result: output}
-	}
-	failed := &history.TaskFailed{Base: base, TaskScheduledID: e.EventID, Reason: history.String(err.Error())}
-	if r.cfg.Errors == durable.FailureDetails {
-		failed.Failure = durable.FailureOf(err)
-	}
-	return failed
-}
-
-const (
-	firstResend = 200 * time.Millisecond
-	lastResend  = 10 * time.Second
-)
-
-// finish passes the outcome on, and tries until it succeeds: what an activity did should not be done again because a
-// queue did not answer for a while. The work item stays locked meanwhile.
-func (r *Runner) finish(w *work, outcome history.Event) {
-	answer := answerTo(w.Envelope, outcome)
-	for pause := firstResend; ; pause = min(2*pause, lastResend) {
-		err := r.passOn(w, answer)
-		if err == nil {
-			return
-		}
-		r.cfg.Logger.Error("an activity's result could not be sent; trying again",
-			keyActivity, activityName(w.Envelope), keyInstance, answer.Message.Target.InstanceID, keyDelay, pause, keyError, err)
-		if !r.rest(pause) {
-			return // another worker runs it again when its lock runs out
-		}
+// conclude decides what becomes of the work item. What an activity has done is taken at its word even when it was
+// cancelled meanwhile; otherwise the reason for the cancellation decides.
+func (r *Runner) conclude(w *work, call *history.TaskScheduled, e ending) {
+	cause := context.Cause(w.ctx)
+	var timeout *durable.ActivityTimeoutError
+	switch {
+	case errors.Is(cause, durable.ErrTerminated):
+		r.discard(w)
+	case e.err == nil && !e.hung:
+		r.finish(w, completed(call, e.output))
+	case cause == nil:
+		r.finish(w, r.failed(w, call, e.err))
+	case errors.As(cause, &timeout):
+		r.finish(w, r.failed(w, call, timeout))
+	default: // cut short: not the activity's failure
+		r.giveBack([]*work{w}, 0)
 	}
 }
 
-// rest waits; false means that nothing may be written any more.
-func (r *Runner) rest(d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-r.storage.Done():
-		return false
-	}
+func base() history.Base {
+	return history.Base{EventID: -1, Timestamp: time.Now().UTC().Truncate(100 * time.Nanosecond)}
 }
 
-// passOn gives the outcome to the session in this process that waits for it, or puts it to its control queue.
-func (r *Runner) passOn(w *work, answer *history.Envelope) error {
-	w.busy.Lock()
-	defer w.busy.Unlock()
-	if w.gone {
-		return nil
-	}
-	if !r.cfg.Deliver(Result{Envelope: answer, WorkItem: w.Receipt, LockedUntil: w.LockedUntil}) {
-		if err := r.put(w, answer); err != nil {
-			return err
-		}
-	}
-	w.gone = true
-	r.forget(w)
-	return nil
+func completed(call *history.TaskScheduled, output *string) history.Event {
+	return &history.TaskCompleted{Base: base(), TaskScheduledID: call.EventID, Result: output}
 }
 
-func (r *Runner) put(w *work, answer *history.Envelope) error {
-	id := answer.Message.Target.InstanceID
-	answer.SequenceNumber = r.cfg.Queues.NextSequence()
-	if _, err := r.cfg.Queues.ControlFor(id).Put(r.storage, answer, 0); err != nil {
-		return err
+// failed describes a failure. What the last heartbeat said travels with it, for the retry policy's next attempt; where
+// exceptions are serialized that needs the details of the failure, too, which .NET does not look at there.
+func (r *Runner) failed(w *work, call *history.TaskScheduled, err error) history.Event {
+	event := &history.TaskFailed{Base: base(), TaskScheduledID: call.EventID, Reason: history.String(err.Error())}
+	said := w.latest()
+	if r.cfg.Errors == durable.FailureDetails || said != nil {
+		event.Failure = durable.FailureOf(err)
+		durable.FailWithHeartbeat(event.Failure, said)
 	}
-	r.cfg.ResultPut(layout.Partition(id, r.cfg.Queues.Partitions()))
-	if err := r.queue.Delete(r.storage, w.Receipt); err != nil {
-		r.cfg.Logger.Warn("a work item could not be deleted after its result was sent; it runs again and the second result is ignored",
-			keyMessage, w.Receipt.ID, keyError, err)
-	}
-	return nil
-}
-
-// answerTo addresses an outcome to the instance that asked. The message's id derives from the request's, so that a
-// second run of the same work item makes the same id.
-func answerTo(request *history.Envelope, outcome history.Event) *history.Envelope {
-	episode := int32(-1)
-	if request.Episode != nil {
-		episode = *request.Episode
-	}
-	sender := request.Sender
-	if sender == nil {
-		sender = &request.Message.Target
-	}
-	return &history.Envelope{
-		ActivityID: answerID(request.ActivityID),
-		Message:    &history.Message{Event: outcome, Target: request.Message.Target},
-		Episode:    &episode,
-		Sender:     sender,
-	}
-}
-
-func answerID(request string) string {
-	sum := sha256.Sum256([]byte("answer:" + request))
-	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80
-	s := hex.EncodeToString(sum[:16])
-	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
-}
-
-func activityName(env *history.Envelope) string {
-	if e, ok := env.Message.Event.(*history.TaskScheduled); ok {
-		return e.Name
-	}
-	return ""
+	return event
 }

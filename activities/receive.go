@@ -2,9 +2,9 @@ package activities
 
 import (
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
-	"github.com/go-taskhub/taskhub/history"
 	"github.com/go-taskhub/taskhub/queues"
 )
 
@@ -13,33 +13,69 @@ const (
 	minPoll      = 25 * time.Millisecond
 )
 
+// receipts is what the receive loop tells about itself.
+type receipts struct {
+	lastTurn    atomic.Int64 // unix nanoseconds
+	lastReceive atomic.Int64 // of the last one that was answered
+	failing     atomic.Pointer[failure]
+}
+
+type failure struct {
+	since time.Time
+	err   error
+}
+
+func (r *receipts) received(err error) {
+	if err == nil {
+		r.lastReceive.Store(time.Now().UnixNano())
+		r.failing.Store(nil)
+		return
+	}
+	since := time.Now()
+	if before := r.failing.Load(); before != nil {
+		since = before.since
+	}
+	r.failing.Store(&failure{since: since, err: err})
+}
+
 // receiveLoop takes as many work items as there are free slots, never more.
 func (r *Runner) receiveLoop() {
 	interval := minPoll
 	for r.receiving.Err() == nil {
-		room := r.freeSlots()
-		if room == 0 {
+		r.lastTurn.Store(time.Now().UnixNano())
+		asked := min(r.room(), receiveBatch)
+		if asked == 0 {
 			r.pause(time.Second)
 			continue
 		}
 		sent := time.Now()
-		batch, err := r.queue.Receive(r.receiving, min(room, receiveBatch), r.cfg.Lock)
-		switch {
-		case r.receiving.Err() != nil && len(batch) == 0:
+		batch, err := r.queue.Receive(r.receiving, asked, r.cfg.Lock)
+		if r.receiving.Err() != nil && len(batch) == 0 {
 			return
-		case err != nil:
+		}
+		r.received(err)
+		if err != nil {
 			r.cfg.Logger.Warn("receiving work items failed; trying again", keyError, err)
-		case len(batch) > 0:
-			r.take(batch, sent.Add(r.cfg.Lock))
+		}
+		// A full batch may have more behind it, even if nothing in it is for this worker.
+		if taken := r.take(batch, sent.Add(r.cfg.Lock)); taken > 0 || len(batch) == asked {
 			interval = minPoll
 			continue
 		}
 		if r.pause(interval*4/5 + rand.N(interval*2/5+1)) {
 			interval = minPoll
 		} else {
-			interval = min(2*interval, r.cfg.MaxPoll)
+			interval = min(2*interval, r.ceiling())
 		}
 	}
+}
+
+// ceiling is the longest pause between two looks. What this worker puts itself wakes it.
+func (r *Runner) ceiling() time.Duration {
+	if r.cfg.Alone() {
+		return r.cfg.MaxPoll
+	}
+	return r.cfg.SharedPoll
 }
 
 func (r *Runner) pause(d time.Duration) (woken bool) {
@@ -54,26 +90,22 @@ func (r *Runner) pause(d time.Duration) (woken bool) {
 	return false
 }
 
-func (r *Runner) freeSlots() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.free
-}
-
-func (r *Runner) take(batch []*queues.Delivery, until time.Time) {
+// take begins what it can of a batch and gives the rest back.
+func (r *Runner) take(batch []*queues.Delivery, until time.Time) (taken int) {
 	for _, d := range batch {
-		w := &work{Work: Work{Envelope: d.Envelope, Receipt: queues.Receipt{ID: d.ID, PopReceipt: d.PopReceipt}, LockedUntil: until, Attempt: int(d.DequeueCount)}}
-		if reason := r.refuse(d); reason != "" {
-			delay := backoff(d.DequeueCount)
-			r.cfg.Logger.Error("a work item is handed back with growing delay", keyReason, reason,
-				keyMessage, d.ID, keyCount, d.DequeueCount, keyDelay, delay, keyError, d.Err)
-			r.receives.Go(func() { r.giveBack([]*work{w}, delay) })
+		w := newWork(r.bodies, Work{Envelope: d.Envelope, Receipt: d.Receipt(), LockedUntil: until, Attempt: int(d.DequeueCount)})
+		delay := time.Duration(0)
+		switch why := r.refuse(d); {
+		case why != nil:
+			delay = r.park(d, why)
+		case r.takeOne(w):
+			r.parked.taken(d.ID)
+			taken++
 			continue
 		}
-		if !r.takeOne(w) {
-			r.receives.Go(func() { r.giveBack([]*work{w}, 0) })
-		}
+		r.receives.Go(func() { r.giveBack([]*work{w}, delay) })
 	}
+	return taken
 }
 
 // takeOne begins a work item, unless it is here already because its lock had run out meanwhile. False means that the
@@ -82,11 +114,8 @@ func (r *Runner) takeOne(w *work) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if old, ok := r.held[w.Receipt.ID]; ok {
-		r.receives.Go(func() {
-			old.busy.Lock()
-			defer old.busy.Unlock()
-			old.Receipt, old.LockedUntil = w.Receipt, w.LockedUntil
-		})
+		w.cancel(nil)
+		old.again.Store(&w.Work)
 		return true
 	}
 	if r.closed {
@@ -94,28 +123,4 @@ func (r *Runner) takeOne(w *work) bool {
 	}
 	r.enqueue(w)
 	return true
-}
-
-// refuse says why a work item cannot be run here, or nothing.
-func (r *Runner) refuse(d *queues.Delivery) string {
-	if d.Err != nil {
-		return "it cannot be decoded; delete it in Storage Explorer if nobody needs it"
-	}
-	e, ok := d.Envelope.Message.Event.(*history.TaskScheduled)
-	if !ok {
-		return "it is a " + d.Envelope.Message.Event.Kind().String() + ", not an activity"
-	}
-	if _, ok := r.cfg.Handler(e.Name); !ok {
-		return "no activity " + e.Name + " is registered in this worker; register it or run a worker that hosts it"
-	}
-	return ""
-}
-
-// backoff is how long a work item stays away that cannot be run here. Short at first: another worker may host it.
-func backoff(deliveries int64) time.Duration {
-	const most = 10 * time.Minute
-	if deliveries >= 11 {
-		return most
-	}
-	return min(time.Second<<max(deliveries-1, 0), most)
 }

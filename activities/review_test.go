@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
 	"github.com/go-taskhub/taskhub/activities"
 	"github.com/go-taskhub/taskhub/emulator"
 	"github.com/go-taskhub/taskhub/history"
@@ -27,32 +29,40 @@ func (f transport) Do(req *http.Request) (*http.Response, error) { return f(req)
 // queuesOver returns queues in a storage of their own whose requests pass through before.
 func queuesOver(t *testing.T, before func(*http.Request) error) *queues.Queues {
 	t.Helper()
+	q, _ := twoQueues(t, before)
+	return q
+}
+
+// twoQueues returns the same queues twice; only the requests of the first pass through before.
+func twoQueues(t *testing.T, before func(*http.Request) error) (disturbed, undisturbed *queues.Queues) {
+	t.Helper()
 	server, err := emulator.New(emulator.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	account, err := storage.Open(storage.Config{
-		ConnectionString: server.ConnectionString(), MaxRetries: -1,
-		Transport: transport(func(req *http.Request) (*http.Response, error) {
-			if err := before(req); err != nil {
-				return nil, err
-			}
-			return server.Transport().Do(req)
-		}),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = account.Close() })
 	names, err := layout.NewNames(testkit.Hub(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := queues.New(queues.Config{Account: account, Names: names, Payloads: payloads.New(account, names), Partitions: 2})
-	if err := q.Create(within(t)); err != nil {
+	open := func(over policy.Transporter) *queues.Queues {
+		account, err := storage.Open(storage.Config{ConnectionString: server.ConnectionString(), MaxRetries: -1, Transport: over})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = account.Close() })
+		return queues.New(queues.Config{Account: account, Names: names, Payloads: payloads.New(account, names), Partitions: 2})
+	}
+	disturbed = open(transport(func(req *http.Request) (*http.Response, error) {
+		if err := before(req); err != nil {
+			return nil, err
+		}
+		return server.Transport().Do(req)
+	}))
+	undisturbed = open(server.Transport())
+	if err := undisturbed.Create(within(t)); err != nil {
 		t.Fatal(err)
 	}
-	return q
+	return disturbed, undisturbed
 }
 
 func putsAnswer(req *http.Request) bool {
@@ -105,7 +115,7 @@ func TestAHangingCallDoesNotStopRenewals(t *testing.T) {
 	<-hanging
 	put(t, q, request("Long", 2))
 	eventually(t, "the long one runs", func() bool { return runs.Load() == 1 })
-	time.Sleep(4 * time.Second) // two locks
+	time.Sleep(5 * time.Second) // two locks and a half, so that no delivery falls together with the end
 	visible, err := q.WorkItems().Peek(within(t), 32)
 	if err != nil {
 		t.Fatal(err)

@@ -5,18 +5,18 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/go-taskhub/taskhub/durable"
 	"github.com/go-taskhub/taskhub/queues"
 )
 
-const storageFanOut = 32
-
 // Runner runs activities from Start to Stop. It is safe for concurrent use.
 type Runner struct {
-	cfg   Config
-	queue *queues.Queue
-	wake  chan struct{}
+	cfg    Config
+	queue  *queues.Queue
+	wake   chan struct{}
+	parked *parking
+	ended  chan string // instances whose activities may be unwanted
+	receipts
 
 	receiving context.Context // ends when Stop is called
 	endRecv   context.CancelFunc
@@ -25,13 +25,17 @@ type Runner struct {
 	bodies    context.Context // what activities get
 	cancelRun context.CancelCauseFunc
 
-	mu      sync.Mutex
-	backlog []*work
-	held    map[string]*work // by message id: waiting and running
-	free    int
-	kept    int // places that Room promised and Offer has not taken up
-	closed  bool
-	mean    time.Duration // of how long activities run
+	mu        sync.Mutex
+	backlog   []*work
+	held      map[string]*work // by message id: waiting and running
+	instances map[string]int   // how many of these each instance has
+	free      int
+	kept      int // places that Room promised and Offer has not taken up
+	abandoned int // activities that went on after their attempt had ended
+	closed    bool
+	mean      time.Duration // of how long activities run
+	measured  bool          // any has run
+	full      bool          // the receive loop found no room
 
 	loops     sync.WaitGroup
 	receives  sync.WaitGroup // the receive loop, and what it hands back
@@ -41,19 +45,12 @@ type Runner struct {
 	stopped   chan struct{}
 }
 
-// work is one work item in this process.
-type work struct {
-	Work
-	busy sync.Mutex // held over storage calls on the message
-	gone bool       // deleted, given back or handed over; guarded by busy
-}
-
 // New prepares a Runner; nothing happens before Start or Offer.
 func New(cfg Config) *Runner {
 	cfg = cfg.withDefaults()
 	r := &Runner{
-		cfg: cfg, queue: cfg.Queues.WorkItems(), wake: make(chan struct{}, 1),
-		held: map[string]*work{}, free: cfg.Slots, stopped: make(chan struct{}), mean: guessedMean,
+		cfg: cfg, queue: cfg.Queues.WorkItems(), wake: make(chan struct{}, 1), parked: newParking(), ended: make(chan string, endedBuffer),
+		held: map[string]*work{}, instances: map[string]int{}, free: cfg.Slots, stopped: make(chan struct{}), mean: guessedMean,
 	}
 	r.receiving, r.endRecv = context.WithCancel(context.Background())
 	r.storage, r.endWrite = context.WithCancel(context.Background())
@@ -65,6 +62,7 @@ func New(cfg Config) *Runner {
 func (r *Runner) Start() {
 	r.startOnce.Do(func() {
 		r.loops.Go(r.keep)
+		r.loops.Go(r.watchEnded)
 		if *r.cfg.Hosts {
 			r.receives.Go(r.receiveLoop)
 		}
@@ -79,102 +77,16 @@ func (r *Runner) Wake() {
 	}
 }
 
-// Room says whether an activity handed over now would start soon, and keeps a place for it then: Offer takes the place
-// up, Left returns it. Without that, one large fan-out would be promised the same free slot for each of its activities.
-func (r *Runner) Room(name string) bool {
-	if _, ok := r.cfg.Handler(name); !ok {
-		return false
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed || !r.hasRoom() {
-		return false
-	}
-	r.kept++
-	return true
-}
-
-// Left returns places that Room kept and that are not needed.
-func (r *Runner) Left(places int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.kept = max(r.kept-places, 0)
-}
-
-// guessedMean is how long activities are taken to run before any has.
-const guessedMean = 50 * time.Millisecond
-
-// hasRoom estimates the wait from what is ahead and how long activities took of late.
-func (r *Runner) hasRoom() bool {
-	ahead := len(r.backlog) + r.kept - r.free
-	if ahead < 0 {
-		return true
-	}
-	mean := max(r.mean, time.Millisecond)
-	return time.Duration(ahead+1)*mean/time.Duration(r.cfg.Slots) < r.cfg.Backlog
-}
-
-// Offer takes a work item that the caller holds invisible. False means that it is not taken and still the caller's.
-func (r *Runner) Offer(w Work) bool {
-	_, hosted := r.cfg.Handler(activityName(w.Envelope))
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.kept = max(r.kept-1, 0)
-	if r.closed || !hosted {
-		return false
-	}
-	r.enqueue(&work{Work: w})
-	return true
-}
-
-// enqueue starts or queues a work item; the caller holds mu.
-func (r *Runner) enqueue(w *work) {
-	r.held[w.Receipt.ID] = w
-	if r.free == 0 {
-		r.backlog = append(r.backlog, w)
-		return
-	}
-	r.free--
-	r.running.Go(func() { r.runFrom(w) })
-}
-
-// runFrom uses one slot until nothing waits for it.
-func (r *Runner) runFrom(w *work) {
-	for w != nil {
-		began := time.Now()
-		r.execute(w)
-		w = r.next(time.Since(began))
-	}
-}
-
-func (r *Runner) next(took time.Duration) *work {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.mean += (took - r.mean) / 8
-	if len(r.backlog) == 0 || r.closed {
-		r.free++
-		if r.free == 1 {
-			r.Wake() // the receive loop may be waiting for a slot
-		}
-		return nil
-	}
-	w := r.backlog[0]
-	r.backlog = r.backlog[1:]
-	if len(r.backlog) == 0 {
-		r.backlog = nil
-	}
-	return w
-}
-
 // Stop ends the Runner: it receives no more, gives back what waits, lets running activities go on for the grace time,
-// then cancels them and gives them back too. It returns when all is done, or when ctx ends.
+// then cancels them with [durable.ErrWorkerStopping] and gives them back too. Those that do not heed that are left
+// behind. It returns when all is done; when ctx ends it cancels the activities and returns.
 func (r *Runner) Stop(ctx context.Context) error {
 	go r.stopOnce.Do(r.shutDown)
 	select {
 	case <-r.stopped:
 		return nil
 	case <-ctx.Done():
-		r.cancelRun(ctx.Err())
+		r.cancelRun(durable.ErrWorkerStopping)
 		return ctx.Err()
 	}
 }
@@ -190,13 +102,13 @@ func (r *Runner) shutDown() {
 	r.receives.Wait() // the last batch is handed back, too
 	r.giveBack(waiting, 0)
 	if !waitFor(&r.running, r.cfg.Grace) {
-		r.cancelRun(ErrStopping)
-		if !waitFor(&r.running, r.cfg.Grace) {
-			r.cfg.Logger.Warn("activities that do not heed their context go on; other workers run them again", keyCount, len(r.all()))
+		r.cancelRun(durable.ErrWorkerStopping)
+		if !waitFor(&r.running, r.cfg.Unwind+r.cfg.Grace) {
+			r.cfg.Logger.Warn("results of activities could not be passed on in time; other workers run the activities again", keyCount, len(r.all()))
 			r.giveBack(r.all(), 0)
 		}
 	}
-	r.cancelRun(ErrStopping)
+	r.cancelRun(durable.ErrWorkerStopping)
 	r.endWrite()
 	r.loops.Wait()
 }
@@ -227,86 +139,12 @@ func (r *Runner) all() []*work {
 func (r *Runner) forget(w *work) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.held, w.Receipt.ID)
-}
-
-// giveBack makes work items visible again after the delay.
-func (r *Runner) giveBack(list []*work, delay time.Duration) {
-	r.each(list, "give back", func(w *work) error {
-		w.gone = true
-		r.forget(w)
-		_, err := r.queue.SetVisibility(r.storage, w.Receipt, delay)
-		return err
-	})
-}
-
-// each makes one storage call for each work item that is still here.
-func (r *Runner) each(list []*work, what string, do func(*work) error) {
-	var g errgroup.Group
-	g.SetLimit(storageFanOut)
-	for _, w := range list {
-		g.Go(func() error {
-			w.busy.Lock()
-			defer w.busy.Unlock()
-			if !w.gone {
-				r.settle(w, what, do)
-			}
-			return nil
-		})
+	if r.held[keyOf(w.Work)] != w {
+		return
 	}
-	_ = g.Wait()
-}
-
-// settle makes one storage call for a work item; the caller holds busy.
-func (r *Runner) settle(w *work, what string, do func(*work) error) {
-	if err := do(w); err != nil && r.storage.Err() == nil {
-		r.cfg.Logger.Warn("a work item could not be settled; it is delivered again when its lock runs out",
-			keyOperation, what, keyMessage, w.Receipt.ID, keyActivity, activityName(w.Envelope), keyError, err)
+	delete(r.held, keyOf(w.Work))
+	id := w.target().InstanceID
+	if r.instances[id]--; r.instances[id] == 0 {
+		delete(r.instances, id)
 	}
-}
-
-// keep renews the locks of the work items that wait or run here.
-func (r *Runner) keep() {
-	tick := time.NewTicker(r.cfg.Lock / 6)
-	defer tick.Stop()
-	for {
-		select {
-		case <-r.storage.Done():
-			return
-		case <-tick.C:
-			r.renewDue()
-		}
-	}
-}
-
-func (r *Runner) renewDue() {
-	// One call that hangs must not keep the others from being renewed in time.
-	ctx, cancel := context.WithTimeout(r.storage, r.cfg.Lock/4)
-	defer cancel()
-	var g errgroup.Group
-	g.SetLimit(storageFanOut)
-	for _, w := range r.all() {
-		if !w.busy.TryLock() {
-			continue // it is being settled
-		}
-		if w.gone || time.Until(w.LockedUntil) > r.cfg.Lock/2 {
-			w.busy.Unlock()
-			continue
-		}
-		g.Go(func() error {
-			defer w.busy.Unlock()
-			r.settle(w, "renew", func(w *work) error { return r.renew(ctx, w) })
-			return nil
-		})
-	}
-	_ = g.Wait()
-}
-
-func (r *Runner) renew(ctx context.Context, w *work) error {
-	sent := time.Now()
-	renewed, err := r.queue.SetVisibility(ctx, w.Receipt, r.cfg.Lock)
-	if err == nil {
-		w.Receipt, w.LockedUntil = renewed, sent.Add(r.cfg.Lock)
-	}
-	return err
 }

@@ -9,24 +9,35 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
 	"time"
 
+	"github.com/go-taskhub/taskhub/emulator"
+	"github.com/go-taskhub/taskhub/internal/twins/programs"
 	"github.com/go-taskhub/taskhub/storage"
 	"github.com/go-taskhub/taskhub/taskhub"
+	"github.com/go-taskhub/taskhub/worker"
 )
 
-// counts are the storage calls of some processes.
+// counts are the storage calls and allocations of some processes.
 type counts struct {
 	Calls map[string]int64
 	Bytes int64
+	Alloc uint64
 }
 
-func countsOf(c storage.Counts) counts {
-	return counts{Calls: c.Calls, Bytes: c.BytesSent + c.BytesReceived}
+// countsOf reads the counters of this process.
+func countsOf(account *storage.Account) counts {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	c := account.Counts()
+	return counts{Calls: c.Calls, Bytes: c.BytesSent + c.BytesReceived, Alloc: m.TotalAlloc}
 }
 
 func (c counts) sub(before counts) counts {
-	d := counts{Calls: map[string]int64{}, Bytes: c.Bytes - before.Bytes}
+	d := counts{Calls: map[string]int64{}, Bytes: c.Bytes - before.Bytes, Alloc: c.Alloc - before.Alloc}
 	for op, n := range c.Calls {
 		if n -= before.Calls[op]; n != 0 {
 			d.Calls[op] = n
@@ -43,6 +54,7 @@ func (c *counts) add(more counts) {
 		c.Calls[op] += n
 	}
 	c.Bytes += more.Bytes
+	c.Alloc += more.Alloc
 }
 
 func (c counts) total() (n int64) {
@@ -52,11 +64,55 @@ func (c counts) total() (n int64) {
 	return n
 }
 
+// shareStorage lets several processes reach an embedded storage, which belongs to one: this one then listens for all.
+func (o *options) shareStorage(ctx context.Context) (stop func(), err error) {
+	dir, embedded := strings.CutPrefix(o.conn, defaultConn)
+	if !embedded || o.workers == 1 {
+		return func() {}, nil
+	}
+	server, err := emulator.New(emulator.Config{Dir: dir})
+	if err != nil {
+		return nil, err
+	}
+	listener, err := server.Listen(context.WithoutCancel(ctx), emulator.ListenConfig{})
+	if err != nil {
+		return nil, errors.Join(err, server.Close())
+	}
+	o.conn = listener.ConnectionString()
+	return func() {
+		if err := errors.Join(listener.Close(), server.Close()); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+		}
+	}, nil
+}
+
+// startWorker runs a worker in this process.
+func startWorker(ctx context.Context, hub *taskhub.Hub, o options) (*worker.Worker, error) {
+	w, err := worker.New(hub, worker.Config{Fleet: worker.Fleet(o.fleet), MaxPoll: o.maxPoll})
+	if err != nil {
+		return nil, err
+	}
+	if err := w.Register(append(orchestrators(), programs.Activities()...)...); err != nil {
+		return nil, err
+	}
+	if err := w.Start(ctx); err != nil {
+		return nil, err
+	}
+	if err := w.WaitReady(ctx); err != nil {
+		stopWithin(w.Stop)
+		return nil, err
+	}
+	return w, nil
+}
+
 // startWorkers starts the workers and returns how to stop them and how to read all processes' counts.
 func startWorkers(ctx context.Context, o options, hub *taskhub.Hub) (stop func(), read func() (counts, error), err error) {
-	own := func() (counts, error) { return countsOf(hub.Account().Counts()), nil }
+	own := func() (counts, error) { return countsOf(hub.Account()), nil }
+	if o.workload == starting {
+		return func() {}, own, nil
+	}
 	if o.workers == 1 {
-		w, err := startWorker(ctx, hub)
+		w, err := startWorker(ctx, hub, o)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -87,8 +143,11 @@ func startWorkers(ctx context.Context, o options, hub *taskhub.Hub) (stop func()
 	}, nil
 }
 
+// stopLimit is how long a worker may take to stop.
+const stopLimit = 20 * time.Second
+
 func stopWithin(stop func(context.Context) error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
 	defer cancel()
 	if err := stop(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -107,8 +166,10 @@ func spawn(ctx context.Context, o options) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, "--child", "--conn", "-", "--hub", o.hub)
-	// The connection string goes by the environment: arguments can be read by every user of the machine.
+	cmd := exec.CommandContext(ctx, self, "--child", "--conn", fromEnvironment, "--hub", o.hub, "--fleet", o.fleet,
+		"--mode", o.mode.String(), "--maxpoll", strconv.FormatInt(o.maxPoll.Milliseconds(), 10))
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it stops in order
+	cmd.WaitDelay = stopLimit
 	cmd.Env = append(os.Environ(), connVariable+"="+o.conn)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
@@ -123,11 +184,12 @@ func spawn(ctx context.Context, o options) (*child, error) {
 		return nil, err
 	}
 	c := &child{cmd: cmd, in: in, out: bufio.NewScanner(out)}
-	_, err = c.counts() // answered once it is ready
-	return c, err
+	if _, err := c.counts(); err != nil { // answered once it is ready
+		c.stop()
+		return nil, err
+	}
+	return c, nil
 }
-
-const connVariable = "TASKHUB_BENCH_CONN"
 
 func (c *child) counts() (counts, error) {
 	var got counts
@@ -145,24 +207,23 @@ func (c *child) stop() {
 	_ = c.cmd.Wait()
 }
 
-func runChild(ctx context.Context, o options) error {
-	hub, err := taskhub.Open(ctx, taskhub.Config{Name: o.hub, Connection: os.Getenv(connVariable)})
+// runChild is the worker process: it answers lines until its standard input ends.
+func runChild(ctx context.Context, o options, in io.Reader, out io.Writer) error {
+	hub, err := taskhub.Open(ctx, taskhub.Config{Name: o.hub, Connection: o.conn, LeaseMode: o.mode})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = hub.Close() }()
-	w, err := startWorker(ctx, hub)
+	w, err := startWorker(ctx, hub, o)
 	if err != nil {
 		return err
 	}
 	defer stopWithin(w.Stop)
-	lines := bufio.NewScanner(os.Stdin)
+	lines, answers := bufio.NewScanner(in), json.NewEncoder(out)
 	for lines.Scan() {
-		text, err := json.Marshal(countsOf(hub.Account().Counts()))
-		if err != nil {
+		if err := answers.Encode(countsOf(hub.Account())); err != nil {
 			return err
 		}
-		fmt.Println(string(text))
 	}
 	return lines.Err()
 }

@@ -2,6 +2,7 @@ package durable
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/go-taskhub/taskhub/internal/replay"
 )
@@ -9,28 +10,40 @@ import (
 // Activity is a typed handle on an activity: a function that may do anything, runs
 // at least once, and whose result is remembered.
 type Activity[I, O any] struct {
-	def definition
-	fn  func(context.Context, I) (O, error)
+	def      definition
+	fn       func(context.Context, I) (O, error)
+	timeouts ActivityTimeouts
 }
 
 // NewActivity defines an activity. The name is written down because it is kept in
 // histories and shared with other workers, .NET ones included. An empty name or a
 // nil function is reported by Call and by registration.
-func NewActivity[I, O any](name string, fn func(ctx context.Context, input I) (O, error)) *Activity[I, O] {
-	return &Activity[I, O]{def: definition{kind: KindActivity, name: name, hasFunc: fn != nil}, fn: fn}
+func NewActivity[I, O any](name string, fn func(ctx context.Context, input I) (O, error), opts ...ActivityDefinitionOption) *Activity[I, O] {
+	a := &Activity[I, O]{def: definition{kind: KindActivity, name: name, hasFunc: fn != nil}, fn: fn}
+	a.configure(opts)
+	return a
+}
+
+func (a *Activity[I, O]) configure(opts []ActivityDefinitionOption) {
+	for _, opt := range opts {
+		opt.applyActivityDefinition(&a.timeouts)
+	}
 }
 
 // DeclareActivity names an activity whose code is elsewhere: in another worker,
 // perhaps a .NET one, or bound later by [Activity.With].
-func DeclareActivity[I, O any](name string) *Activity[I, O] {
-	return &Activity[I, O]{def: definition{kind: KindActivity, name: name, declared: true}}
+func DeclareActivity[I, O any](name string, opts ...ActivityDefinitionOption) *Activity[I, O] {
+	a := &Activity[I, O]{def: definition{kind: KindActivity, name: name, declared: true}}
+	a.configure(opts)
+	return a
 }
 
 // With returns the activity bound to a function, often a method value of something
-// that holds its dependencies.
-func (a *Activity[I, O]) With(fn func(ctx context.Context, input I) (O, error)) *Activity[I, O] {
+// that holds its dependencies. Options replace those of the definition.
+func (a *Activity[I, O]) With(fn func(ctx context.Context, input I) (O, error), opts ...ActivityDefinitionOption) *Activity[I, O] {
 	bound := *a
 	bound.fn, bound.def.hasFunc, bound.def.declared = fn, fn != nil, false
+	bound.configure(opts)
 	return &bound
 }
 
@@ -43,8 +56,19 @@ func (a *Activity[I, O]) Kind() Kind { return KindActivity }
 // Version returns "": activities are found by name alone.
 func (a *Activity[I, O]) Version() string { return "" }
 
+// Timeouts returns the time-outs of the definition.
+func (a *Activity[I, O]) Timeouts() ActivityTimeouts { return a.timeouts }
+
 // Validate reports why the activity cannot be registered.
-func (a *Activity[I, O]) Validate() error { return a.def.Validate() }
+func (a *Activity[I, O]) Validate() error {
+	if err := a.def.Validate(); err != nil {
+		return err
+	}
+	if err := a.timeouts.validate(); err != nil {
+		return &DefinitionError{a.def.kind, a.def.name, err.Error()}
+	}
+	return nil
+}
 
 // Definition returns nil.
 func (a *Activity[I, O]) Definition() *replay.Definition { return nil }
@@ -96,6 +120,10 @@ func (a *Activity[I, O]) Call(ctx *Context, input I, opts ...ActivityOption) *Ta
 		for _, opt := range opts {
 			opt.applyActivity(o)
 		}
+		if err := o.timeouts.validate(); err != nil {
+			return t.fail(fmt.Errorf("%v: %w", a.def.subject(), err))
+		}
+		o.tags = o.timeouts.addTags(o.tags)
 	}
 	payload, err := ctx.env.activityInput(input)
 	if err != nil {

@@ -2,7 +2,6 @@ package durable
 
 import (
 	"context"
-	"errors"
 	"time"
 )
 
@@ -21,9 +20,12 @@ type ActivityInfoValue struct {
 	ScheduledAt time.Time
 	// Tags are those of the orchestration.
 	Tags map[string]string
-	// Heartbeat is what [Heartbeat] calls; nil means that nobody listens.
+	// Details are what [HeartbeatDetails] reads, serialized: the last heartbeat of the previous attempt, nil for none.
+	Details *string
+	// Heartbeat is what [Heartbeat] calls, with nil to keep the details of the call before; nil means that nobody
+	// listens.
 	Heartbeat func(ctx context.Context, details *string) error
-	// Converter serializes the details of heartbeats. Defaults to JSON.
+	// Converter serializes the details of heartbeats. Defaults to the one that serializes the activity's payloads.
 	Converter Converter
 }
 
@@ -40,33 +42,19 @@ func WithActivityInfo(ctx context.Context, info ActivityInfoValue) context.Conte
 	return context.WithValue(ctx, activityInfoKey{}, info)
 }
 
+// withConverter fills in the converter for heartbeats.
+func withConverter(ctx context.Context, c Converter) context.Context {
+	info, ok := ctx.Value(activityInfoKey{}).(ActivityInfoValue)
+	if !ok || info.Converter != nil {
+		return ctx
+	}
+	info.Converter = c
+	return WithActivityInfo(ctx, info)
+}
+
 // ActivityInfo returns what the activity that got the context is being run for. In a
 // context of another origin it is zero.
 func ActivityInfo(ctx context.Context) ActivityInfoValue {
 	info, _ := ctx.Value(activityInfoKey{}).(ActivityInfoValue)
 	return info
-}
-
-// ErrNotActivity is what [Heartbeat] returns for a context that no activity got.
-var ErrNotActivity = errors.New("durable: the context does not belong to an activity")
-
-// Heartbeat tells that the activity is alive, with details of its progress. The
-// error is the context's once the activity has been canceled: by a time-out, by
-// shutdown, or because its instance was terminated.
-func Heartbeat[T any](ctx context.Context, details T) error {
-	info, ok := ctx.Value(activityInfoKey{}).(ActivityInfoValue)
-	if !ok {
-		return ErrNotActivity
-	}
-	if err := context.Cause(ctx); err != nil {
-		return err
-	}
-	raw, err := marshal(converterOr(info.Converter), details)
-	if err != nil {
-		return &PayloadError{Subject: subject{"activity", info.Name}.String(), What: "the heartbeat", Err: err}
-	}
-	if info.Heartbeat == nil {
-		return nil
-	}
-	return info.Heartbeat(ctx, raw)
 }

@@ -15,6 +15,9 @@ type Environment struct {
 	// Interceptors wrap activities and orchestrations, the first one outermost.
 	// Defaults to none.
 	Interceptors []Interceptor
+	// InheritVersion gives children that are called without a version the version of their caller, so that a tree of
+	// instances stays with workers of that version. Defaults to false: they get none, as in .NET.
+	InheritVersion bool
 }
 
 // Definition returns what the engine runs for an orchestrator in this environment;
@@ -31,13 +34,14 @@ func (e Environment) Handler(r Registrable) ActivityHandler {
 
 func (e Environment) resolve() *environment {
 	given := slices.DeleteFunc(slices.Clone(e.Interceptors), func(i Interceptor) bool { return i == nil })
-	return &environment{converter: converterOr(e.Converter), interceptors: given}
+	return &environment{converter: converterOr(e.Converter), interceptors: given, inheritVersion: e.InheritVersion}
 }
 
 // environment is an Environment with its defaults filled in.
 type environment struct {
-	converter    Converter
-	interceptors []Interceptor
+	converter      Converter
+	interceptors   []Interceptor
+	inheritVersion bool
 }
 
 var defaultEnvironment = Environment{}.resolve()
@@ -46,13 +50,15 @@ var defaultEnvironment = Environment{}.resolve()
 // inside, where interceptors see them, and outside, for those of interceptors.
 func (e *environment) wrapActivity(run ActivityHandler) ActivityHandler {
 	run = recovering(run)
-	if len(e.interceptors) == 0 {
-		return run
+	if len(e.interceptors) > 0 {
+		for i := len(e.interceptors) - 1; i >= 0; i-- {
+			run = e.interceptors[i].Activity(run)
+		}
+		run = recovering(run)
 	}
-	for i := len(e.interceptors) - 1; i >= 0; i-- {
-		run = e.interceptors[i].Activity(run)
+	return func(ctx context.Context, input *string) (*string, error) {
+		return run(withConverter(ctx, e.converter), input)
 	}
-	return recovering(run)
 }
 
 func recovering(run ActivityHandler) ActivityHandler {

@@ -79,7 +79,7 @@ type TaskFailedError struct {
 }
 
 func newTaskFailedError(name string, id int32, e *history.TaskFailed) *TaskFailedError {
-	failure := failureIn(e.Failure, e.Details)
+	failure, _ := splitHeartbeat(failureIn(e.Failure, e.Details))
 	message := messageOr(e.Reason, failure)
 	return &TaskFailedError{TaskName: name, TaskID: id, Message: message, Failure: failure, cause: causeOf(failure, message)}
 }

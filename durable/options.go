@@ -30,6 +30,7 @@ type callOptions struct {
 	tags       map[string]string
 	timeout    time.Duration
 	hasTimeout bool
+	timeouts   ActivityTimeouts
 	input      *string
 }
 

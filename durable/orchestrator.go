@@ -62,6 +62,9 @@ func (o *Orchestrator[I, O]) Version() string { return o.def.version }
 // Validate reports why the orchestrator cannot be registered.
 func (o *Orchestrator[I, O]) Validate() error { return o.def.Validate() }
 
+// Timeouts returns none: an orchestration takes as long as it takes.
+func (o *Orchestrator[I, O]) Timeouts() ActivityTimeouts { return ActivityTimeouts{} }
+
 // Handler returns nil.
 func (o *Orchestrator[I, O]) Handler() ActivityHandler { return nil }
 
@@ -163,6 +166,9 @@ func (o *Orchestrator[I, O]) prepare(ctx *Context, input I, opts []SubOrchestrat
 	call := &callOptions{version: o.def.version}
 	for _, opt := range opts {
 		opt.applySubOrchestration(call)
+	}
+	if call.version == "" && ctx.env.inheritVersion {
+		call.version = ctx.Version()
 	}
 	raw, err := marshal(ctx.env.converter, input)
 	if err != nil {

@@ -44,6 +44,8 @@ type Registrable interface {
 	Definition() *replay.Definition
 	// Handler runs the activity; nil for an orchestrator.
 	Handler() ActivityHandler
+	// Timeouts are those of an activity; zero for an orchestrator.
+	Timeouts() ActivityTimeouts
 
 	definition(env *environment) *replay.Definition
 	handler(env *environment) ActivityHandler

@@ -136,8 +136,9 @@ type retrier struct {
 	policy  *RetryPolicy
 	call    replay.Action // to be copied for each attempt
 	first   time.Time
-	id      int32 // of the first attempt
-	attempt int   // counted from 0
+	id      int32   // of the first attempt
+	attempt int     // counted from 0
+	details *string // of the last attempt's heartbeat
 
 	promise replay.Promise // of the current attempt
 }
@@ -145,6 +146,7 @@ type retrier struct {
 // Resolve implements [replay.Sink]. It is called at each end of an attempt.
 func (r *retrier) Resolve(id int32, answer history.Event) {
 	value, err := outcomeOf(r.f.subject, id, answer)
+	r.keepHeartbeat(answer)
 	switch {
 	case r.attempt > 0:
 		r.promise.Settle(value, err)
@@ -177,7 +179,7 @@ func (r *retrier) retry(err error) (*string, error) {
 		}
 		r.attempt++
 		r.promise = replay.Promise{}
-		r.f.id = s.Decide(copyCall(r.call), r)
+		r.f.id = s.Decide(r.next(), r)
 		if !s.Await(&r.promise) {
 			return nil, errUnloading
 		}

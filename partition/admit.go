@@ -27,9 +27,30 @@ func (s *session) admit(ctx context.Context, it *item, e *history.ExecutionStart
 		s.drop()
 		return park, "no worker here hosts the orchestrator " + e.Name, nil
 	}
+	if owes, err := s.owes(); err != nil || owes {
+		if err != nil {
+			return 0, "", err
+		}
+		return s.soon(it, "the instance's last run has still something to send")
+	}
 	s.renewStatus(ctx, e.Parent != nil)
 	s.st.begin(e)
 	return apply, "", nil
+}
+
+// owes says whether the run that a start replaces has decided to send what is not sent yet. Its history, which alone keeps
+// that, goes with the new run's first commit. What a load found is sent after this turn.
+func (s *session) owes() (bool, error) {
+	if !s.p.goFleet() || !s.st.exists() {
+		return false, nil
+	}
+	if s.pendingWork() {
+		if err := s.ensureReplayed(); err != nil {
+			return false, err
+		}
+		return !s.st.unhosted && s.st.ended != nil, nil // without the code it could not be sent, and would be waited for without end
+	}
+	return s.work.oneWay(), nil
 }
 
 // untouched says whether it is all but certain that nobody has worked on the instance: its start comes for the first

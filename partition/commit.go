@@ -82,7 +82,7 @@ func (s *session) releaseWork(ctx context.Context, ep *episode) {
 }
 
 // commit writes the episode's rows. After it the decisions stand.
-func (s *session) commit(ctx context.Context, ep *episode) error {
+func (s *session) commit(ctx context.Context, ep *episode, answered map[int32]struct{}) error {
 	st := s.st
 	if err := s.p.owned(); err != nil {
 		return err // sending took longer than the lease lasts
@@ -90,6 +90,17 @@ func (s *session) commit(ctx context.Context, ep *episode) error {
 	ep.committed = tables.Commit{
 		InstanceID: s.id, ExecutionID: st.executionID, StartID: st.startID,
 		FirstRow: ep.firstRow, Records: ep.records, ETag: st.etag, CommitID: newCommitID(),
+	}
+	if ep.newGeneration {
+		st.seen = st.retire()
+	}
+	if ep.firstRow == 0 && len(st.seen) > 0 {
+		ep.committed.Seen = st.remembered()
+	}
+	if s.p.goFleet() {
+		if err := s.commitLocal(ctx, ep, answered); err != nil {
+			return err
+		}
 	}
 	done, err := s.p.cfg.Tables.Commit(ctx, ep.committed)
 	if err != nil {
@@ -101,7 +112,6 @@ func (s *session) commit(ctx context.Context, ep *episode) error {
 	st.totalRows = max(st.totalRows, st.rows)
 	episodes := st.episodes
 	if ep.newGeneration {
-		st.seen = st.retire()
 		st.forgetGeneration()
 		episodes = 1
 	}
@@ -111,7 +121,30 @@ func (s *session) commit(ctx context.Context, ep *episode) error {
 	st.episodes = episodes
 	s.p.started.add(s.id)
 	s.p.health.committed()
+	if s.p.goFleet() {
+		s.noteLocal(ep, answered)
+	}
 	return nil
+}
+
+// commitLocal adds what only Go fleets write: the actions that will be local, and the outbox.
+func (s *session) commitLocal(ctx context.Context, ep *episode, answered map[int32]struct{}) (err error) {
+	c := &ep.committed
+	c.Local = s.localAfter(ep, answered)
+	c.OutboxSent = s.work.unneeded(ep.stored)
+	c.Resolve = true
+	c.Outbox, err = s.rowsOf(ctx, ep)
+	return err
+}
+
+// noteLocal brings the local work up to the commit.
+func (s *session) noteLocal(ep *episode, answered map[int32]struct{}) {
+	s.work.begin(s.st.executionID)
+	s.work.committed(ep.committed.Local, ep.committed.OutboxSent)
+	s.work.nothingStaged()
+	for id := range answered {
+		s.work.answered(id)
+	}
 }
 
 func newCommitID() string {
@@ -141,12 +174,8 @@ func (s *session) dispatch(ctx context.Context, ep *episode) {
 	}
 }
 
-const (
-	// nearTimer is how far away a timer is at most that must fire on the instant.
-	nearTimer = time.Minute
-	// mostTimers is how many timers may be in memory before those farther away are left to their messages.
-	mostTimers = 100_000
-)
+// mostTimers is how many timers may be in memory before those farther away are left to their messages.
+const mostTimers = 100_000
 
 // schedule lets a timer fire on the instant; its message, which is due on a whole second, is then deleted unread.
 func (p *Partition) schedule(o *outgoing) {

@@ -18,6 +18,24 @@ type outgoing struct {
 	held     bool      // a work item put invisible, to run in this process
 	receipt  queues.Receipt
 	until    time.Time
+
+	id        int32  // of the action
+	put       bool   // it is in its queue
+	answer    bool   // it tells the parent how the instance ended
+	outboxKey string // it is stored beside the history, under this key
+	underWay  bool   // it runs here, is being sent, or is in the hands of a receiver; guarded by localWork
+	arrived   bool   // it is durable elsewhere; guarded by localWork
+}
+
+// oneWay says whether nothing will ever answer.
+func (o *outgoing) oneWay() bool {
+	switch e := o.envelope.Message.Event.(type) {
+	case *history.EventRaised:
+		return true
+	case *history.ExecutionStarted:
+		return hasTag(e.Tags, replay.FireAndForgetTag)
+	}
+	return o.answer
 }
 
 const workItems = -1
@@ -28,6 +46,43 @@ const tick = 100 * time.Nanosecond
 func (o *outgoing) isTimer() bool { return !o.fireAt.IsZero() }
 
 // decide turns new decisions into rows and messages, in the order of their ids.
+// fit turns the decisions into rows and messages for which the episode has room, and returns the others: an episode
+// is one transaction, and replaying makes the others again.
+func (s *session) fit(ep *episode, turn *replay.Turn) []replay.Action {
+	actions := turn.Actions
+	room := max(rowsPerEpisode-len(ep.records), 1)
+	if len(actions) > room && s.splits(turn) {
+		s.decide(ep, actions[:room])
+		return actions[room:]
+	}
+	s.decide(ep, actions)
+	return nil
+}
+
+// splits: only what goes on can be split. The rows of a generation that ends are not written at all.
+func (s *session) splits(turn *replay.Turn) bool {
+	return turn.Outcome == nil || turn.Outcome.Status != history.ContinuedAsNew
+}
+
+// rowsPerEpisode is how many rows an episode has before its markers and its end, which fit into the same transaction.
+const rowsPerEpisode = 96
+
+// decided are the messages that this process answers for from now on.
+func (ep *episode) decided() []*outgoing {
+	var list []*outgoing
+	for _, o := range ep.out {
+		if !o.put {
+			list = append(list, o)
+		}
+	}
+	for _, o := range ep.stored {
+		if !o.put {
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
 func (s *session) decide(ep *episode, actions []replay.Action) {
 	s.st.pending, s.st.pendingOutcome = nil, nil
 	for _, a := range actions {
@@ -101,14 +156,16 @@ func (s *session) answerToParent(ep *episode, out *replay.Outcome) *outgoing {
 	if out.Status != history.Completed {
 		e = &history.SubOrchestrationFailed{TaskScheduledID: parent.TaskScheduleID, Reason: out.Result, Failure: out.Failure}
 	}
-	return s.control(s.envelope(ep, out.EventID, e, parent.Instance, "answer", out.Result))
+	o := s.control(s.envelope(ep, out.EventID, e, parent.Instance, "answer", out.Result))
+	o.answer = true
+	return o
 }
 
 // envelope wraps an event into a message from this instance.
 func (s *session) envelope(ep *episode, id int32, e history.Event, to history.Instance, name string, input *string) *outgoing {
 	*e.Common() = history.Base{EventID: -1, Timestamp: ep.now}
 	episode, self := s.st.episodes, s.self()
-	return &outgoing{envelope: &history.Envelope{
+	return &outgoing{id: id, envelope: &history.Envelope{
 		ActivityID: messageID(s.st.executionID, id, e.Kind(), to.InstanceID, name, input),
 		Message:    &history.Message{Event: e, Target: to},
 		Episode:    &episode,

@@ -6,14 +6,22 @@
 //
 // # Order of effects
 //
-// The hub is a mixed fleet: a .NET worker must be able to take over at any instant, and it cannot send again what a
-// dead worker failed to send. So every episode goes
+// In a mixed fleet a .NET worker must be able to take over at any instant, and it cannot send again what a dead worker
+// failed to send. So every episode goes
 //
 //	messages, timers and work items are put → history is committed → work items run here → status → triggers are deleted
 //
 // Work items that will run in this process are put invisible and their receipts kept; a result goes straight to the
 // live session, and the work item is deleted only after the commit that holds the result. A crash anywhere leaves
 // messages that another worker, Go or .NET, finishes: at worst an activity runs once more.
+//
+// In a Go fleet whoever loads an instance can tell from its history what has to be sent, so every episode goes
+//
+//	history is committed → messages are handed over or put, work runs here → status → triggers are deleted
+//
+// and three things keep it safe. The sentinel names the actions that only the history holds. The instance can be found as
+// long as this process alone knows something of it: by a message that is held back, or by a row on the active list. And
+// whoever loads an instance carries out again what is named and still open.
 //
 // # What is recognised
 //

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/go-taskhub/taskhub/internal/layout"
 )
 
 const (
@@ -56,9 +58,7 @@ func (p *Partition) watchLease() {
 	select {
 	case <-p.work.Done():
 	case <-p.cfg.Lease.HandOver():
-		p.log.Info("another worker takes the partition over; draining")
-	case <-p.receive.Done():
-		return
+		p.log.Info("the partition is asked for; draining")
 	}
 	go p.stopOnce.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), drainLimit)
@@ -70,10 +70,12 @@ func (p *Partition) watchLease() {
 // drain is the one way a partition ends.
 func (p *Partition) drain(ctx context.Context) {
 	defer close(p.done)
-	p.endRecv()
+	p.Quiesce()
+	if p.goFleet() {
+		p.finishLocal(ctx)
+	}
 	p.sessions.close()
 	p.timers.stop()
-	p.running.Go(p.keepLease)
 	if !waitFor(ctx, &p.episodes) {
 		p.endWork(ctx.Err())
 		p.episodes.Wait()
@@ -84,6 +86,7 @@ func (p *Partition) drain(ctx context.Context) {
 	p.endWork(context.Canceled)
 	p.receiving.Wait()
 	p.running.Wait()
+	p.handOvers.lose()
 	if err := p.cfg.Lease.Release(context.WithoutCancel(ctx)); err != nil {
 		p.log.Warn("the lease could not be released; it lapses by itself", keyError, err)
 	}
@@ -95,12 +98,44 @@ func (p *Partition) awaitLastReceive(ctx context.Context) {
 	waitFor(ctx, &p.receiving)
 }
 
+// lastEpisodes is how long what was received, and results that are here, may take to be committed when the partition ends.
+const lastEpisodes = 3 * time.Second
+
+// finishLocal lets the sessions work off what is here: results would have to travel otherwise, and their activities might
+// run again. What only this process knows becomes messages, as far as there is time; the next owner begins the rest again.
+func (p *Partition) finishLocal(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lastEpisodes)
+	defer cancel()
+	if p.work.Err() != nil {
+		return // the next owner begins them again
+	}
+	p.leaving.Store(true)
+	p.cfg.Host.DetachActivities(ctx, func(id string) bool { return layout.Partition(id, p.cfg.Queues.Partitions()) == p.Index() })
+	for _, s := range p.sessions.all() {
+		if s.hasWork() {
+			p.sessions.poke(s.id, due{settle: true})
+		}
+	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for p.sessions.busy() && p.work.Err() == nil {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // handBack leaves nothing behind that the next owner would have to wait for. Results do not need the lease: an activity
 // that has run should not run again because its partition moved.
 func (p *Partition) handBack(ctx context.Context) {
 	if p.work.Err() == nil {
 		p.sessions.flushStatuses(p.work)
+		p.sessions.settleLast(p.work)
 		p.sessions.sendResults(p.work)
+		p.active.removeAll(p.work)
+		p.active.leave(p.work)
 		p.holds.giveBack(p.work, p.holds.used(), 0)
 		return
 	}

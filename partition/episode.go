@@ -18,7 +18,9 @@ type episode struct {
 	firstRow int
 	records  []tables.Record
 	out      []*outgoing
+	stored   []*outgoing     // messages that are stored with the commit, because nothing could make them again
 	outcome  *replay.Outcome // nil while the instance goes on
+	base     string          // the execution that the sentinel names before the commit
 	// newGeneration: the rows replace the history instead of extending it.
 	newGeneration bool
 	customStatus  *string
@@ -39,7 +41,7 @@ func (ep *episode) addMarker(e history.Event) {
 // run1 runs one episode over the accepted items.
 func (s *session) run1(accepted []*item) (*episode, error) {
 	st := s.st
-	ep := &episode{now: st.episodeTime(accepted), firstRow: st.rows}
+	ep := &episode{now: st.episodeTime(accepted), firstRow: st.rows, base: st.executionID}
 	st.episodes++
 	ep.addMarker(&history.OrchestratorStarted{})
 	for _, it := range accepted {
@@ -86,7 +88,12 @@ func (s *session) replayEpisode(ep *episode) (*replay.Turn, error) {
 // conclude turns a turn's decisions into rows and messages; generations that continue as new follow at once.
 func (s *session) conclude(ep *episode, turn *replay.Turn) error {
 	for n := 0; ; n++ {
-		s.decide(ep, turn.Actions)
+		if rest := s.fit(ep, turn); len(rest) > 0 {
+			s.st.pending, s.st.pendingOutcome = rest, turn.Outcome
+			ep.customStatus = s.st.customStatus
+			ep.addMarker(&history.OrchestratorCompleted{})
+			return nil
+		}
 		if turn.Outcome == nil || turn.Outcome.Status != history.ContinuedAsNew {
 			break
 		}
@@ -128,7 +135,10 @@ func (s *session) nextGeneration(ep *episode, out *replay.Outcome) (*replay.Turn
 		ParentTrace: old.ParentTrace,
 	}
 	st.replay.Unload()
-	st.executionID, st.started, st.replay, st.pending = id, start, nil, nil
+	if s.p.goFleet() {
+		s.retireMessages(ep)
+	}
+	st.executionID, st.started, st.replay, st.pending, st.pendingOutcome = id, start, nil, nil, nil
 	for _, r := range ep.records {
 		if r.ActivityID != "" {
 			st.note(r) // applied, although the row will not be written
@@ -141,7 +151,11 @@ func (s *session) nextGeneration(ep *episode, out *replay.Outcome) (*replay.Turn
 	if out.CarrySuspend != nil {
 		ep.add(out.CarrySuspend, st.messages[out.CarrySuspend])
 	}
-	for _, e := range out.Carry {
+	carried := out.Carry
+	if s.p.goFleet() {
+		carried = s.carryLater(ep, carried)
+	}
+	for _, e := range carried {
 		e.Common().IsPlayed = false
 		ep.add(e, st.messages[e])
 	}
@@ -153,6 +167,9 @@ func (s *session) nextGeneration(ep *episode, out *replay.Outcome) (*replay.Turn
 // end adds the completion row and the answer to the parent.
 func (s *session) end(ep *episode, out *replay.Outcome) {
 	ep.outcome = out
+	if s.p.goFleet() {
+		s.storeUnawaited(ep)
+	}
 	ep.add(&history.ExecutionCompleted{
 		Base:   history.Base{EventID: out.EventID, Timestamp: ep.now},
 		Status: out.Status, Result: out.Result, Failure: out.Failure,
@@ -164,12 +181,7 @@ func (s *session) end(ep *episode, out *replay.Outcome) {
 
 // terminateWithoutCode ends an instance whose orchestrator nobody here hosts.
 func (s *session) terminateWithoutCode(ep *episode, accepted []*item) {
-	out := &replay.Outcome{Status: history.Terminated}
-	for _, e := range s.st.past {
-		if id := e.Common().EventID; id >= out.EventID {
-			out.EventID = id + 1
-		}
-	}
+	out := &replay.Outcome{Status: history.Terminated, EventID: s.st.nextID()}
 	for _, it := range accepted {
 		if e, ok := it.event.(*history.ExecutionTerminated); ok {
 			out.Result = e.Input
@@ -177,6 +189,14 @@ func (s *session) terminateWithoutCode(ep *episode, accepted []*item) {
 	}
 	s.end(ep, out)
 	ep.addMarker(&history.OrchestratorCompleted{})
+}
+
+// nextID is an event id that no action has, of an instance that was not replayed.
+func (st *state) nextID() (id int32) {
+	for _, e := range st.past {
+		id = max(id, e.Common().EventID+1)
+	}
+	return id
 }
 
 // remember keeps the custom status over turns that do not set one.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -74,6 +75,25 @@ func (f *tamper) set(before, after func(*http.Request) error) {
 }
 
 // scene is a hub with one partition, whose lease, host and storage the test controls.
+// inBothFleets runs a test in a mixed fleet and in a Go fleet.
+func inBothFleets(t *testing.T, test func(*testing.T)) {
+	t.Parallel()
+	for _, f := range []Fleet{Mixed, Go} {
+		t.Run(f.String(), func(t *testing.T) {
+			t.Parallel()
+			test(t)
+		})
+	}
+}
+
+func fleetOf(t *testing.T) Fleet {
+	if strings.HasSuffix(t.Name(), "/"+Go.String()) {
+		return Go
+	}
+	return Mixed
+}
+
+// A scene is a hub with one partition whose owner is under test.
 type scene struct {
 	t      *testing.T
 	hub    *taskhub.Hub
@@ -102,6 +122,9 @@ func newScene(t *testing.T, items ...durable.Registrable) *scene {
 	if err := s.hub.Ensure(within(t)); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.hub.Tables().CreateActive(within(t)); err != nil {
+		t.Fatal(err)
+	}
 	s.run(items...)
 	return s
 }
@@ -125,7 +148,7 @@ func (s *scene) config() Config {
 	}
 	return Config{
 		Names: s.hub.Names(), Queues: s.hub.Queues(), Tables: s.hub.Tables(), Host: s.host, Lease: s.lease, Logger: logger,
-		MaxPoll: 50 * time.Millisecond, StatusDelay: 20 * time.Millisecond,
+		Fleet: fleetOf(s.t), MessageLock: lockOf(s.t), MaxPoll: 50 * time.Millisecond, StatusDelay: 20 * time.Millisecond,
 	}
 }
 
@@ -220,6 +243,8 @@ func (l *fakeLease) Partition() int            { return 0 }
 func (l *fakeLease) Lost() <-chan struct{}     { return l.lost }
 func (l *fakeLease) HandOver() <-chan struct{} { return l.handOver }
 
+func (l *fakeLease) RenewAt() time.Time { return time.Now().Add(time.Until(l.Deadline()) / 2) }
+
 func (l *fakeLease) Renew(context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -245,7 +270,9 @@ type fakeHost struct {
 	activities    map[string]durable.ActivityHandler
 	part          atomic.Pointer[Partition]
 	ended         func(string)
-	visible       atomic.Int32 // work items put for anybody
+	visible       atomic.Int32        // work items put for anybody
+	deaf          atomic.Bool         // nothing is kept in this process
+	elsewhere     func(HandOver) bool // the owner of the receiver, when it is not the partition under test
 	wg            sync.WaitGroup
 }
 
@@ -266,11 +293,20 @@ func (h *fakeHost) Orchestrator(name, _ string) (*replay.Definition, bool) {
 	return d, ok
 }
 
-func (h *fakeHost) ActivityRoom(name string) bool { return h.activities[name] != nil }
+func (h *fakeHost) ActivityRoom(name string) bool { return h.activities[name] != nil && !h.deaf.Load() }
 func (h *fakeHost) ActivityRoomLeft(int)          {}
-func (h *fakeHost) ControlMessagePut(int)         { h.part.Load().Wake() }
-func (h *fakeHost) WorkItemPut()                  { h.visible.Add(1) }
-func (h *fakeHost) InstanceEnded(id string)       { h.ended(id) }
+
+func (h *fakeHost) DetachActivities(context.Context, func(string) bool) {}
+
+func (h *fakeHost) HandOver(index int, o HandOver) bool {
+	if h.elsewhere != nil {
+		return h.elsewhere(o)
+	}
+	return !h.deaf.Load() && h.part.Load().Take(o)
+}
+func (h *fakeHost) ControlMessagePut(int)   { h.part.Load().Wake() }
+func (h *fakeHost) WorkItemPut()            { h.visible.Add(1) }
+func (h *fakeHost) InstanceEnded(id string) { h.ended(id) }
 
 func (h *fakeHost) OfferActivity(w WorkItem) bool {
 	e := w.Envelope.Message.Event.(*history.TaskScheduled)
@@ -287,4 +323,12 @@ func (h *fakeHost) OfferActivity(w WorkItem) bool {
 		})
 	})
 	return true
+}
+
+// lockOf keeps tests short in which messages wait for their rows on the active list.
+func lockOf(t *testing.T) time.Duration {
+	if fleetOf(t) == Go {
+		return 3 * time.Second
+	}
+	return 0
 }

@@ -22,7 +22,9 @@ type Health struct {
 	Commits     int64
 	Sessions    int // instances in memory
 	Waiting     int // messages received and not yet looked at
-	LeaseUntil  time.Time
+	// OldestWaiting is when the oldest of them was put, by the queue service's clock; zero without any.
+	OldestWaiting time.Time
+	LeaseUntil    time.Time
 }
 
 // Health tells how the partition is doing.
@@ -31,10 +33,25 @@ func (p *Partition) Health() Health {
 		Partition: p.Index(), Queue: p.queue.Name(), Commits: p.health.commits.Load(),
 		Waiting: p.sessions.pending(), Sessions: p.sessions.size(), LeaseUntil: p.cfg.Lease.Deadline(),
 	}
+	h.OldestWaiting = p.sessions.oldest()
 	if at := p.health.lastReceive.Load(); at != 0 {
 		h.LastReceive = time.Unix(0, at).UTC()
 	}
 	return h
+}
+
+// oldest is when the oldest message that waits for its turn was put.
+func (ss *sessions) oldest() (at time.Time) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	for _, s := range ss.byID {
+		for _, it := range s.mailbox {
+			if !s.resting && !it.inserted.IsZero() && (at.IsZero() || it.inserted.Before(at)) {
+				at = it.inserted.UTC()
+			}
+		}
+	}
+	return at
 }
 
 func (ss *sessions) size() int {

@@ -28,7 +28,17 @@ type hold struct {
 	receipt queues.Receipt
 	until   time.Time
 	unused  bool // a timer's message before its time: its lock is its delay and is not renewed
+	anchor  bool // its event is committed, and a row of the active list can take its place
 }
+
+func (h *hold) setAnchor() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.anchor = true
+}
+
+// anchorPatience is how much later than others a message is renewed that waits for its row on the active list.
+const anchorPatience = 2
 
 // use begins the time in which the message must stay invisible.
 func (h *hold) use() {
@@ -40,6 +50,9 @@ func (h *hold) use() {
 func (h *hold) due(before time.Duration) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.anchor {
+		before /= anchorPatience // a row should have taken its place by then
+	}
 	return !h.unused && time.Until(h.until) < before
 }
 

@@ -19,6 +19,8 @@ type Lease interface {
 	Partition() int
 	// Renew extends the lease. It returns an error when the lease is gone or the extension was not acknowledged.
 	Renew(ctx context.Context) error
+	// RenewAt is when the lease should be renewed.
+	RenewAt() time.Time
 	// Deadline is the instant after which nothing may be written any more, by the monotonic clock.
 	Deadline() time.Time
 	// Lost is closed when the lease is known to be gone.
@@ -38,9 +40,14 @@ type Host interface {
 	ActivityRoom(name string) bool
 	// ActivityRoomLeft returns places that ActivityRoom kept and that are not needed.
 	ActivityRoomLeft(places int)
-	// OfferActivity hands over a work item that this partition put invisible. When it returns false the partition
-	// makes the work item visible to every worker.
+	// OfferActivity hands over a work item that this partition put invisible, or one without a receipt that is in no
+	// queue. When it returns false the partition leaves the work item to every worker.
 	OfferActivity(WorkItem) bool
+	// DetachActivities makes activities that the host has without a receipt durable in the work-item queue, as far as it
+	// can before ctx ends: the partition goes to another owner.
+	DetachActivities(ctx context.Context, concerns func(instanceID string) bool)
+	// HandOver gives a message to the owner of another control queue in this process. False means that there is none.
+	HandOver(partition int, h HandOver) bool
 	// ControlMessagePut tells that a message was put to a control queue, so that an owner in this process looks at once.
 	ControlMessagePut(partition int)
 	// WorkItemPut tells that a visible work item was put.
@@ -52,8 +59,11 @@ type Host interface {
 // WorkItem is an activity's work item in the work-item queue, held invisible by the process that put it.
 type WorkItem struct {
 	Envelope    *history.Envelope
-	Receipt     queues.Receipt
+	Receipt     queues.Receipt // none in a Go fleet: the history keeps the activity
 	LockedUntil time.Time
+	// Promoted is called when the host has put a work item without a receipt to the work-item queue, because it runs for
+	// long. Nil for those that have a receipt.
+	Promoted func()
 }
 
 // Result is an activity's outcome on its way to the session that waits for it. Whoever accepts it deletes the work
@@ -73,10 +83,12 @@ type Config struct {
 	Lease  Lease
 	Logger *slog.Logger
 
+	// Fleet is the kind of workers that run the hub. Defaults to Mixed.
+	Fleet Fleet
 	// Slots bounds the episodes that run at one time over all partitions of a worker.
 	Slots chan struct{}
 	// MessageLock is how long a received message stays invisible; it is renewed while it is in use.
-	// Defaults to 30 seconds.
+	// Defaults to 30 seconds in a mixed fleet, 15 seconds in a Go fleet.
 	MessageLock time.Duration
 	// MaxPoll is the longest pause between two looks at an idle queue. Defaults to 5 seconds.
 	MaxPoll time.Duration
@@ -94,6 +106,9 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
+	if c.Fleet == Go {
+		setDefault(&c.MessageLock, 15*time.Second)
+	}
 	setDefault(&c.MessageLock, 30*time.Second)
 	setDefault(&c.MaxPoll, 5*time.Second)
 	setDefault(&c.StatusDelay, 500*time.Millisecond)

@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"encoding/hex"
 	"sort"
 	"strings"
 	"time"
@@ -21,6 +22,8 @@ type item struct {
 	inserted   time.Time
 	// tries counts how often the item was looked at again in memory.
 	tries int
+	// handed is set for what another session of this process handed over.
+	handed *handed
 }
 
 func newItem(env *history.Envelope, deliveries int64, inserted time.Time, hs ...*hold) *item {
@@ -39,29 +42,40 @@ func (it *item) start() (*history.ExecutionStarted, bool) {
 
 // identity is what tells a message from its copy when nothing else does: its id, or for messages without one what
 // .NET rows keep of it.
-func (it *item) identity() string {
+func (it *item) identity() identity {
 	if id := it.envelope.ActivityID; id != "" && id != zeroUUID {
-		return strings.ToLower(id)
+		return identityOf(id)
 	}
 	return contentIdentity(it.event)
 }
 
 const zeroUUID = "00000000-0000-0000-0000-000000000000"
 
+// identity is a message's id, or what stands in for it.
+type identity [16]byte
+
+// identityOf reads an id in any of the usual forms; of other texts it takes a hash.
+func identityOf(id string) identity {
+	if u, err := hex.DecodeString(strings.ReplaceAll(id, "-", "")); err == nil && len(u) == len(identity{}) {
+		return identity(u)
+	}
+	return deriveID("identity", strings.ToLower(id))
+}
+
 // contentIdentity stands in for a message id on rows that have none.
-func contentIdentity(e history.Event) string {
+func contentIdentity(e history.Event) identity {
 	at := e.Common().Timestamp.UTC().Format(time.RFC3339Nano)
 	switch e := e.(type) {
 	case *history.EventRaised:
-		return hexID(deriveID("content", e.Kind().String(), at, strings.ToLower(e.Name), deref(e.Input)))
+		return deriveID("content", e.Kind().String(), at, strings.ToLower(e.Name), deref(e.Input))
 	case *history.ExecutionTerminated:
-		return hexID(deriveID("content", e.Kind().String(), at, deref(e.Input)))
+		return deriveID("content", e.Kind().String(), at, deref(e.Input))
 	case *history.ExecutionSuspended:
-		return hexID(deriveID("content", e.Kind().String(), at, deref(e.Reason)))
+		return deriveID("content", e.Kind().String(), at, deref(e.Reason))
 	case *history.ExecutionResumed:
-		return hexID(deriveID("content", e.Kind().String(), at, deref(e.Reason)))
+		return deriveID("content", e.Kind().String(), at, deref(e.Reason))
 	default:
-		return hexID(deriveID("content", e.Kind().String(), at))
+		return deriveID("content", e.Kind().String(), at)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-taskhub/taskhub/queues"
@@ -24,6 +25,7 @@ type Partition struct {
 	holds    *holds
 	sessions *sessions
 	timers   *timers
+	active   *activeList
 	wake     chan struct{}
 	room     chan struct{}
 
@@ -36,11 +38,15 @@ type Partition struct {
 	receiving sync.WaitGroup // the receive loop
 	episodes  sync.WaitGroup // sessions at work
 	started   recent         // instances that were worked on here
+	handOvers handOvers
+	leaving   atomic.Bool // nothing is kept in this process any more
 
 	startOnce sync.Once
-	stopOnce  sync.Once
-	done      chan struct{}
-	health    health
+	// quiesceOnce ends the receiving.
+	quiesceOnce sync.Once
+	stopOnce    sync.Once
+	done        chan struct{}
+	health      health
 }
 
 // New prepares a partition; nothing happens before Start.
@@ -57,6 +63,7 @@ func New(cfg Config) *Partition {
 	p.holds = newHolds(cfg.MessageLock, p.log)
 	p.sessions = newSessions(p)
 	p.timers = newTimers(p.timerDue)
+	p.active = newActiveList(p)
 	p.work, p.endWork = context.WithCancelCause(context.Background())
 	p.receive, p.endRecv = context.WithCancel(p.work)
 	return p
@@ -76,6 +83,11 @@ func (p *Partition) Start() {
 		p.running.Go(p.guard)
 		p.running.Go(p.watchLease)
 		p.receiving.Go(p.receiveLoop)
+		if p.goFleet() {
+			p.running.Go(func() { p.active.run(p.work) })
+			p.running.Go(func() { p.takeOver(p.receive) })
+			p.running.Go(func() { p.sweepAnchors(p.work) })
+		}
 	})
 }
 
@@ -88,6 +100,14 @@ func (p *Partition) Wake() {
 	case p.wake <- struct{}{}:
 	default:
 	}
+}
+
+// Quiesce lets the partition receive no more; what it has goes on.
+func (p *Partition) Quiesce() {
+	p.quiesceOnce.Do(func() {
+		p.endRecv()
+		p.running.Go(p.keepLease) // the loop that does it otherwise ends
+	})
 }
 
 // Stop drains the partition: it receives no more, lets episodes that run end, writes what is outstanding, gives
@@ -107,10 +127,10 @@ func (p *Partition) Stop(ctx context.Context) error {
 // Deliver takes the outcome of an activity that ran in this process. False means that the partition has ended and the
 // outcome has to travel as a message.
 func (p *Partition) Deliver(r Result) bool {
-	if p.receive.Err() != nil {
-		return false
-	}
 	return p.sessions.deliverTo(r.Envelope.Message.Target.InstanceID, func() *item {
+		if r.WorkItem.ID == "" {
+			return newItem(r.Envelope, 1, time.Time{})
+		}
 		h, _ := p.holds.add(p.cfg.Queues.WorkItems(), r.WorkItem, r.LockedUntil)
 		return newItem(r.Envelope, 1, time.Time{}, h)
 	})

@@ -16,29 +16,51 @@ const (
 // receiveLoop receives, and renews the lease between two receives: a loop that hangs loses the partition.
 func (p *Partition) receiveLoop() {
 	renewal := newRenewal(p.cfg.Lease)
-	poll := newPoller(p.cfg.MaxPoll)
+	poll, full := newPoller(p.cfg.MaxPoll), newStall(p.cfg)
 	for p.receive.Err() == nil {
-		if err := renewal.renewIfDue(p.receive); err != nil {
-			p.log.Warn("the lease could not be renewed", keyError, err)
-		}
+		p.renew(renewal)
 		n := min(receiveBatch, p.cfg.MaxPending-p.sessions.pending())
 		if n <= 0 {
-			p.pause(p.room, renewal.untilDue())
+			p.awaitRoom(full, renewal.untilDue())
 			continue
 		}
+		full.moved()
 		got, err := p.receiveOnce(n)
 		switch {
 		case err != nil && p.receive.Err() == nil:
 			p.log.Warn("receiving failed; trying again", keyError, err)
-			p.pause(nil, min(poll.next(), renewal.untilDue()))
+			p.rest(nil, poll.next(), renewal)
 		case got == 0:
-			if p.pause(p.wake, min(poll.next(), renewal.untilDue())) {
+			if p.rest(p.wake, poll.next(), renewal) {
 				poll.reset()
 			}
-		default:
+		case got == n:
 			poll.reset()
+		default:
+			poll.reset() // most likely there is nothing more, and who puts something here says so
+			p.rest(p.wake, poll.next(), renewal)
 		}
 	}
+}
+
+func (p *Partition) renew(r *renewal) {
+	if err := r.renewIfDue(p.receive); err != nil && p.receive.Err() == nil {
+		p.log.Warn("the lease could not be renewed", keyError, err)
+	}
+}
+
+// rest waits for a signal or the time, and renews the lease meanwhile; true means the signal came.
+func (p *Partition) rest(signal <-chan struct{}, d time.Duration, r *renewal) bool {
+	for end := time.Now().Add(d); p.receive.Err() == nil; p.renew(r) {
+		left := time.Until(end)
+		if left <= 0 {
+			return false
+		}
+		if p.pause(signal, min(left, r.untilDue())) {
+			return true
+		}
+	}
+	return false
 }
 
 // pause waits for a signal or the time; true means the signal came.
@@ -110,7 +132,7 @@ func backoff(deliveries int64) time.Duration {
 	return min(time.Second<<max(deliveries, 1), most)
 }
 
-// renewal renews a lease when half of its time has passed.
+// renewal renews a lease when it asks for it, and after a failure when half of what is left has passed.
 type renewal struct {
 	lease Lease
 	due   time.Time
@@ -122,7 +144,7 @@ func newRenewal(l Lease) *renewal {
 	return r
 }
 
-func (r *renewal) schedule() { r.due = time.Now().Add(time.Until(r.lease.Deadline()) / 2) }
+func (r *renewal) schedule() { r.due = r.lease.RenewAt() }
 
 func (r *renewal) untilDue() time.Duration { return max(time.Until(r.due), time.Millisecond) }
 
@@ -133,7 +155,9 @@ func (r *renewal) renewIfDue(ctx context.Context) error {
 	ctx, cancel := context.WithDeadline(ctx, r.lease.Deadline())
 	defer cancel()
 	err := r.lease.Renew(ctx)
-	r.schedule() // after a failure half of what is left
+	if r.schedule(); err != nil {
+		r.due = time.Now().Add(time.Until(r.lease.Deadline()) / 2)
+	}
 	return err
 }
 

@@ -51,7 +51,10 @@ var waiter = durable.NewOrchestrator("Waiter", func(ctx *durable.Context, _ dura
 // TestTerminalStatusIsWrittenInTheEnd: the commit landed, the status row could not be written. Nobody sends another
 // message to a finished instance, so the partition must come back to the row by itself.
 func TestTerminalStatusIsWrittenInTheEnd(t *testing.T) {
-	t.Parallel()
+	inBothFleets(t, testTerminalStatusIsWrittenInTheEnd)
+}
+
+func testTerminalStatusIsWrittenInTheEnd(t *testing.T) {
 	var runs atomic.Int32
 	s := newScene(t, single(&runs))
 	s.faults.set(first(3, statusWrite), nil)
@@ -67,8 +70,9 @@ func TestTerminalStatusIsWrittenInTheEnd(t *testing.T) {
 
 // TestLostAnswerOfTheOnlyCommit: the first and only commit landed, its answer was lost. The start is a copy then, but
 // nobody has written the status row.
-func TestLostAnswerOfTheOnlyCommit(t *testing.T) {
-	t.Parallel()
+func TestLostAnswerOfTheOnlyCommit(t *testing.T) { inBothFleets(t, testLostAnswerOfTheOnlyCommit) }
+
+func testLostAnswerOfTheOnlyCommit(t *testing.T) {
 	var runs atomic.Int32
 	s := newScene(t, single(&runs))
 	s.faults.set(nil, first(1, commits))
@@ -80,8 +84,9 @@ func TestLostAnswerOfTheOnlyCommit(t *testing.T) {
 }
 
 // TestLostAnswerOfTheFirstCommit: the same for an instance that goes on.
-func TestLostAnswerOfTheFirstCommit(t *testing.T) {
-	t.Parallel()
+func TestLostAnswerOfTheFirstCommit(t *testing.T) { inBothFleets(t, testLostAnswerOfTheFirstCommit) }
+
+func testLostAnswerOfTheFirstCommit(t *testing.T) {
 	s := newScene(t, waiter)
 	s.faults.set(nil, first(1, commits))
 	s.start("Waiter", "i", "")
@@ -90,7 +95,10 @@ func TestLostAnswerOfTheFirstCommit(t *testing.T) {
 
 // TestLostCommitAnswerDoesNotRepeatActivities: a doubtful first commit lets an activity run once more at most.
 func TestLostCommitAnswerDoesNotRepeatActivities(t *testing.T) {
-	t.Parallel()
+	inBothFleets(t, testLostCommitAnswerDoesNotRepeatActivities)
+}
+
+func testLostCommitAnswerDoesNotRepeatActivities(t *testing.T) {
 	var scheduled atomic.Int32
 	o := durable.NewOrchestrator("Caller", func(ctx *durable.Context, _ durable.Void) (int, error) {
 		scheduled.Add(1)
@@ -117,7 +125,10 @@ func (s *scene) breakHistory(id string) {
 
 // TestUnreadableHistoryCostsLittle: an instance that cannot be loaded is tried again with growing delays.
 func TestUnreadableHistoryCostsLittle(t *testing.T) {
-	t.Parallel()
+	inBothFleets(t, testUnreadableHistoryCostsLittle)
+}
+
+func testUnreadableHistoryCostsLittle(t *testing.T) {
 	s := newScene(t, waiter)
 	s.start("Waiter", "i", "")
 	s.awaitStatus("i", history.Running)
@@ -136,7 +147,10 @@ func TestUnreadableHistoryCostsLittle(t *testing.T) {
 // TestResultIsKeptWhileItsInstanceCannotGoOn: an activity that has run is not run again because its instance cannot take
 // the result now.
 func TestResultIsKeptWhileItsInstanceCannotGoOn(t *testing.T) {
-	t.Parallel()
+	inBothFleets(t, testResultIsKeptWhileItsInstanceCannotGoOn)
+}
+
+func testResultIsKeptWhileItsInstanceCannotGoOn(t *testing.T) {
 	release := make(chan struct{})
 	pay := durable.NewActivity("Pay", func(context.Context, int) (int, error) { <-release; return 1, nil })
 	o := durable.NewOrchestrator("Payer", func(ctx *durable.Context, _ durable.Void) (int, error) {
@@ -161,8 +175,9 @@ func TestResultIsKeptWhileItsInstanceCannotGoOn(t *testing.T) {
 }
 
 // TestTimerOfOlderCode: the code's timeout was changed while an instance waits. Its timer is the one in the history.
-func TestTimerOfOlderCode(t *testing.T) {
-	t.Parallel()
+func TestTimerOfOlderCode(t *testing.T) { inBothFleets(t, testTimerOfOlderCode) }
+
+func testTimerOfOlderCode(t *testing.T) {
 	sleeper := func(d time.Duration) durable.Registrable {
 		return durable.NewOrchestrator("Sleeper", func(ctx *durable.Context, _ durable.Void) (string, error) {
 			return "woken", durable.Sleep(ctx, d)
@@ -212,8 +227,9 @@ func looper(gate func(n int)) (durable.Registrable, durable.Registrable) {
 
 // TestEqualEventsAreAllApplied: several events with equal content, sent in one episode and so with one time, are told
 // apart by their messages' ids, also after one of them was carried into the next generation.
-func TestEqualEventsAreAllApplied(t *testing.T) {
-	t.Parallel()
+func TestEqualEventsAreAllApplied(t *testing.T) { inBothFleets(t, testEqualEventsAreAllApplied) }
+
+func testEqualEventsAreAllApplied(t *testing.T) {
 	gates := []chan struct{}{make(chan struct{}), make(chan struct{}), make(chan struct{})}
 	close(gates[2])
 	o, pause := looper(func(n int) { <-gates[n] })
@@ -251,7 +267,10 @@ func (s *scene) generation(id string) int {
 // TestCopyOfAnEventOfAnOlderGeneration: the message of an event comes again after the instance has consumed it and
 // continued as new.
 func TestCopyOfAnEventOfAnOlderGeneration(t *testing.T) {
-	t.Parallel()
+	inBothFleets(t, testCopyOfAnEventOfAnOlderGeneration)
+}
+
+func testCopyOfAnEventOfAnOlderGeneration(t *testing.T) {
 	o, pause := looper(func(int) {})
 	s := newScene(t, o, pause)
 	at := time.Now().UTC().Truncate(time.Second)
@@ -268,8 +287,9 @@ func TestCopyOfAnEventOfAnOlderGeneration(t *testing.T) {
 
 // TestTwoStartsOfOneChild: two parents start children with one id at the same time. Each start is an execution of its
 // own; a history never has two starts.
-func TestTwoStartsOfOneChild(t *testing.T) {
-	t.Parallel()
+func TestTwoStartsOfOneChild(t *testing.T) { inBothFleets(t, testTwoStartsOfOneChild) }
+
+func testTwoStartsOfOneChild(t *testing.T) {
 	s := newScene(t, waiter)
 	s.stop(s.part)
 	for i, parent := range []string{"p1", "p2"} {
@@ -305,8 +325,9 @@ func TestTwoStartsOfOneChild(t *testing.T) {
 }
 
 // TestDrainingKeepsTheLease: an episode that takes longer than the lease lasts is finished while the partition drains.
-func TestDrainingKeepsTheLease(t *testing.T) {
-	t.Parallel()
+func TestDrainingKeepsTheLease(t *testing.T) { inBothFleets(t, testDrainingKeepsTheLease) }
+
+func testDrainingKeepsTheLease(t *testing.T) {
 	s := newScene(t, waiter)
 	s.stop(s.part)
 	s.lease, s.host = newFakeLease(600*time.Millisecond), newFakeHost([]durable.Registrable{waiter})
@@ -342,8 +363,9 @@ func TestDrainingKeepsTheLease(t *testing.T) {
 }
 
 // TestLeaseLostWhileDraining: nothing is written after the lease was lost, although Stop has time.
-func TestLeaseLostWhileDraining(t *testing.T) {
-	t.Parallel()
+func TestLeaseLostWhileDraining(t *testing.T) { inBothFleets(t, testLeaseLostWhileDraining) }
+
+func testLeaseLostWhileDraining(t *testing.T) {
 	s := newScene(t, waiter)
 	s.start("Waiter", "i", "")
 	s.awaitStatus("i", history.Running)
@@ -388,8 +410,9 @@ func TestLeaseLostWhileDraining(t *testing.T) {
 }
 
 // TestPurgedChildStaysPurged: the row of a sub-orchestration that was purged while it ran is not written again.
-func TestPurgedChildStaysPurged(t *testing.T) {
-	t.Parallel()
+func TestPurgedChildStaysPurged(t *testing.T) { inBothFleets(t, testPurgedChildStaysPurged) }
+
+func testPurgedChildStaysPurged(t *testing.T) {
 	child := durable.NewOrchestrator("Child", func(ctx *durable.Context, _ durable.Void) (string, error) {
 		return durable.WaitForEvent[string](ctx, "Go").Await()
 	})
@@ -422,8 +445,9 @@ func TestPurgedChildStaysPurged(t *testing.T) {
 }
 
 // TestOldGenerationsLeaveNoTimers: an eternal orchestration that waits with a time-out leaves nothing in memory.
-func TestOldGenerationsLeaveNoTimers(t *testing.T) {
-	t.Parallel()
+func TestOldGenerationsLeaveNoTimers(t *testing.T) { inBothFleets(t, testOldGenerationsLeaveNoTimers) }
+
+func testOldGenerationsLeaveNoTimers(t *testing.T) {
 	o := durable.NewOrchestrator("Eternal", func(ctx *durable.Context, n int) (int, error) {
 		if n == 5 {
 			return n, durable.Sleep(ctx, time.Hour)
@@ -450,7 +474,10 @@ func TestOldGenerationsLeaveNoTimers(t *testing.T) {
 
 // TestMessagesForNobodyDoNotSlowOthers: more messages than may wait, for instances that are not there.
 func TestMessagesForNobodyDoNotSlowOthers(t *testing.T) {
-	t.Parallel()
+	inBothFleets(t, testMessagesForNobodyDoNotSlowOthers)
+}
+
+func testMessagesForNobodyDoNotSlowOthers(t *testing.T) {
 	var runs atomic.Int32
 	s := newScene(t, single(&runs))
 	s.stop(s.part)
@@ -468,7 +495,10 @@ func TestMessagesForNobodyDoNotSlowOthers(t *testing.T) {
 
 // TestEventsKeepTheirOrderOverFailures: events that come while an earlier one is tried again stay behind it.
 func TestEventsKeepTheirOrderOverFailures(t *testing.T) {
-	t.Parallel()
+	inBothFleets(t, testEventsKeepTheirOrderOverFailures)
+}
+
+func testEventsKeepTheirOrderOverFailures(t *testing.T) {
 	o := durable.NewOrchestrator("Listener", func(ctx *durable.Context, _ durable.Void) (string, error) {
 		var all strings.Builder
 		for range 6 {

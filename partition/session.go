@@ -14,9 +14,15 @@ import (
 	"github.com/go-taskhub/taskhub/tables"
 )
 
+// eventsPerEpisode keeps an episode's consumed events well inside one transaction.
+func (p *Partition) eventsPerEpisode() int {
+	if p.goFleet() {
+		return rowsPerEpisode - 10
+	}
+	return 64
+}
+
 const (
-	// eventsPerEpisode keeps an episode's consumed events well inside one transaction.
-	eventsPerEpisode = 64
 	// conflictsInARow is how often a session reloads and tries again before its messages are set aside.
 	conflictsInARow = 3
 )
@@ -28,19 +34,37 @@ type session struct {
 	log *slog.Logger
 
 	// guarded by sessions.mu
-	mailbox  []*item
-	flushDue bool
-	active   bool
-	resting  bool // it has to wait a while before it looks at its mailbox
-	idleAt   *list.Element
+	mailbox []*item
+	due     due
+	active  bool
+	resting bool // it has to wait a while before it looks at its mailbox
+	idleAt  *list.Element
 
 	st        *state // nil: nothing is known, load before use
 	status    status
 	conflicts int
+
+	mustLoad bool // another owner has left it, and it could not be loaded yet
+	unsure   bool // the last step failed: what there is to do shows when the next one has loaded the instance
+
+	work *localWork // shared with whoever answers for hand-overs; empty in a mixed fleet
+}
+
+// due says what a session has to do besides its mailbox.
+type due struct {
+	flush  bool // the status row is to be written
+	settle bool // local work may have ended, or has to be sent again
+	load   bool // the instance was taken over: load it and carry out what its last owner left
+}
+
+func (d due) any() bool { return d != due{} }
+
+func (d *due) add(more due) {
+	d.flush, d.settle, d.load = d.flush || more.flush, d.settle || more.settle, d.load || more.load
 }
 
 func newSession(p *Partition, id string) *session {
-	return &session{p: p, id: id, log: p.log.With(keyInstance, id)}
+	return &session{p: p, id: id, log: p.log.With(keyInstance, id), work: newLocalWork()}
 }
 
 // run works until the mailbox is empty.
@@ -59,54 +83,91 @@ func (s *session) turn() bool {
 		return false
 	}
 	defer func() { <-s.p.cfg.Slots }()
-	items, flush, ok := s.p.sessions.take(s, eventsPerEpisode)
+	items, due, ok := s.p.sessions.take(s, s.p.eventsPerEpisode())
 	if !ok {
 		return false
 	}
-	if len(items) > 0 {
-		s.step(items)
+	s.mustLoad = s.mustLoad || due.load
+	if len(items) > 0 || s.mustLoad {
+		s.step(items, s.mustLoad)
 	}
-	if flush {
-		if ctx, cancel, err := s.p.fenced(); err == nil {
-			s.tryFlush(ctx)
-			cancel()
-		}
+	ctx, cancel, err := s.p.fenced()
+	if err != nil {
+		return true
+	}
+	defer cancel()
+	if due.flush && s.mayFlush() {
+		s.tryFlush(ctx)
+	}
+	if s.p.goFleet() {
+		s.settleWork(ctx)
 	}
 	return true
 }
 
+// mayFlush: in a Go fleet the end shows only once nothing is left to be sent and the history says so, as nobody looks after
+// an instance that has ended, and whoever sees the end may purge it.
+func (s *session) mayFlush() bool {
+	return !s.p.goFleet() || !s.status.terminal || s.work.idle() && !s.work.outdated() && !s.pendingWork()
+}
+
 // step deals with some items: it sorts out copies, runs an episode over the rest and settles their messages.
-func (s *session) step(items []*item) {
+func (s *session) step(items []*item, load bool) {
 	ctx, cancel, err := s.p.fenced()
 	if err != nil {
 		s.p.sessions.putBack(s, items) // the partition ends, and sees to what can be passed on
 		return
 	}
 	defer cancel()
-	found, err := s.apply(ctx, items)
+	found, err := s.apply(ctx, items, load)
 	if err != nil {
-		s.failed(ctx, items, err)
+		s.failed(ctx, items, load, err)
 		return
 	}
-	s.conflicts = 0
+	s.conflicts, s.mustLoad, s.unsure = 0, false, false
 	s.settle(ctx, found)
 }
 
 // apply runs an episode over the items. Should that panic, the instance is set aside; others go on.
-func (s *session) apply(ctx context.Context, items []*item) (found *sorted, err error) {
+func (s *session) apply(ctx context.Context, items []*item, load bool) (found *sorted, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = &panicError{value: v, stack: debug.Stack()}
 		}
 	}()
 	order(items)
+	if load {
+		s.drop()
+		if err = s.ensureLoaded(ctx); err == nil {
+			err = s.checkAttempts(ctx)
+		}
+		if err == nil {
+			err = s.ensureReplayed()
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 	if found, err = s.sort(ctx, items); err != nil {
 		return found, err
 	}
-	if err = s.catchUpStatus(ctx, found); err != nil {
+	left, err := s.redrive(found.results)
+	if err != nil {
 		return found, err
 	}
-	return found, s.advance(ctx, found)
+	if len(left) > 0 {
+		if err = s.listed(ctx, found); err != nil {
+			return found, err
+		}
+	}
+	if err = s.catchUpStatus(ctx, found, load || len(left) > 0); err != nil {
+		return found, err
+	}
+	if err = s.advance(ctx, found); err != nil {
+		return found, err
+	}
+	s.carryOut(ctx, s.work.stillOpen(left))
+	return found, nil
 }
 
 // panicError is a panic while an instance was being advanced.
@@ -124,26 +185,93 @@ func (s *session) advance(ctx context.Context, found *sorted) error {
 	if len(found.accepted) == 0 && (s.st == nil || !s.st.behind()) {
 		return nil
 	}
-	ep, err := s.run1(found.accepted)
-	if err != nil {
-		return err
+	accepted := found.accepted
+	for {
+		ep, err := s.run1(accepted)
+		if err != nil {
+			return err
+		}
+		if err := s.take(ctx, ep, found, accepted); err != nil {
+			return err
+		}
+		found.progress = true
+		if s.st == nil || !s.st.behind() {
+			return nil // it was purged, or is done; else the decisions did not fit into one episode
+		}
+		accepted = nil
+	}
+}
+
+// take makes an episode count, in the order of the fleet.
+func (s *session) take(ctx context.Context, ep *episode, found *sorted, accepted []*item) error {
+	if s.p.goFleet() {
+		return s.takeGo(ctx, ep, found, accepted)
 	}
 	if err := s.send(ctx, ep); err != nil {
 		return err
 	}
-	if err := s.commit(ctx, ep); err != nil {
+	if err := s.commit(ctx, ep, nil); err != nil {
 		s.releaseWork(ctx, ep)
 		return err
 	}
 	s.dispatch(ctx, ep)
-	found.progress = true
-	return s.recordStatus(ctx, ep, holdsOf(found.accepted))
+	return s.recordStatus(ctx, ep, holdsOf(accepted))
+}
+
+// takeGo commits first and sends what the commit decided after it.
+func (s *session) takeGo(ctx context.Context, ep *episode, found *sorted, accepted []*item) error {
+	if err := s.listed(ctx, found); err != nil {
+		return err
+	}
+	if err := s.putFarTimers(ctx, ep); err != nil {
+		return err
+	}
+	if err := s.commit(ctx, ep, answeredBy(accepted)); err != nil {
+		return err
+	}
+	s.p.active.progress(s.id)
+	s.anchorOrDelete(ctx, accepted)
+	s.work.add(ep.decided()...)
+	s.carryOut(ctx, append(ep.out, ep.stored...))
+	return s.recordStatus(ctx, ep, nil)
+}
+
+// answeredBy are the actions that items answer.
+func answeredBy(items []*item) map[int32]struct{} {
+	ids := make(map[int32]struct{}, len(items))
+	for _, it := range items {
+		if id, ok := answers(it.event); ok {
+			ids[id] = struct{}{}
+		}
+	}
+	return ids
+}
+
+// answers is the action that an event answers.
+func answers(e history.Event) (int32, bool) {
+	switch e := e.(type) {
+	case *history.TaskCompleted:
+		return e.TaskScheduledID, true
+	case *history.TaskFailed:
+		return e.TaskScheduledID, true
+	case *history.SubOrchestrationCompleted:
+		return e.TaskScheduledID, true
+	case *history.SubOrchestrationFailed:
+		return e.TaskScheduledID, true
+	case *history.TimerFired:
+		return e.TimerID, true
+	}
+	return 0, false
 }
 
 // settle deletes the messages of copies, sets aside what cannot be applied now, and looks again at results that came
 // before the decision they answer.
 func (s *session) settle(ctx context.Context, found *sorted) {
-	s.p.holds.delete(ctx, holdsOf(found.copies))
+	if s.p.goFleet() {
+		s.settleCopies(ctx, found.copies)
+	} else {
+		s.p.holds.delete(ctx, holdsOf(found.copies))
+	}
 	var again []*item
 	for _, it := range found.early {
 		if found.progress && it.tries < conflictsInARow {
@@ -160,15 +288,29 @@ func (s *session) settle(ctx context.Context, found *sorted) {
 	if len(found.waiting) > 0 {
 		s.p.sessions.postpone(s, found.waiting, found.rest)
 	}
-	if s.st != nil && s.st.ended != nil && !s.status.dirty() {
+	if s.st != nil && s.st.ended != nil && !s.status.dirty() && !s.p.goFleet() {
 		s.drop()
 	}
 }
 
+// settleCopies lets go of messages that were seen before, once nothing depends on them.
+func (s *session) settleCopies(ctx context.Context, copies []*item) {
+	for _, it := range copies {
+		if e, ok := it.event.(*history.TimerFired); ok {
+			s.work.canceled(it.executionID(), e)
+		}
+	}
+	s.anchorOrDelete(ctx, copies)
+}
+
 // failed decides what becomes of items whose episode could not be finished. The session is dropped in any case: what
 // storage has is the truth, and the next look loads it.
-func (s *session) failed(ctx context.Context, items []*item, err error) {
+func (s *session) failed(ctx context.Context, items []*item, load bool, err error) {
 	s.drop()
+	s.unsure = true
+	if load {
+		s.p.sessions.wakeLater(s.id, max(time.Second, resendPause<<min(s.conflicts, 10)))
+	}
 	if s.p.work.Err() != nil {
 		s.p.sessions.putBack(s, items)
 		return
@@ -205,7 +347,7 @@ func (s *session) park(ctx context.Context, it *item, reason string) {
 	delay := backoff(it.deliveries)
 	s.log.Warn("a message cannot be applied now and is set aside",
 		keyEvent, it.event.Kind().String(), keyReason, reason, keyDelay, delay, keyCount, it.deliveries)
-	if !s.p.isResult(it) {
+	if len(it.holds) > 0 && !s.p.isResult(it) {
 		s.p.holds.giveBack(ctx, it.holds, delay)
 		return
 	}
@@ -222,6 +364,7 @@ func (s *session) sendResult(ctx context.Context, it *item, delay time.Duration)
 		return err
 	}
 	s.p.holds.delete(ctx, it.holds)
+	s.p.handOvers.settle(it.handed, true)
 	return nil
 }
 
@@ -235,8 +378,11 @@ func (s *session) drop() {
 
 // worthKeeping says whether an idle session saves a load later.
 func (s *session) worthKeeping() bool {
-	return s.status.dirty() || s.st != nil && s.st.started != nil && s.st.ended == nil
+	return s.mustLoad || s.hasWork() || s.status.dirty() || s.st != nil && s.st.started != nil && s.st.ended == nil
 }
+
+// hasWork says whether this process alone knows of something, or keeps messages for the instance.
+func (s *session) hasWork() bool { return !s.work.idle() || s.work.anchored() || s.work.outdated() }
 
 // ensureLoaded brings the state in from storage when it is not known.
 func (s *session) ensureLoaded(ctx context.Context) error {
@@ -254,11 +400,11 @@ func (s *session) ensureLoaded(ctx context.Context) error {
 // ensureReplayed replays what is committed, so that open actions are known.
 func (s *session) ensureReplayed() error {
 	st := s.st
-	if st.replay != nil || st.started == nil || st.ended != nil || len(st.past) == 0 {
+	if st.replay != nil || st.started == nil || len(st.past) == 0 {
 		return nil
 	}
 	def, ok := s.p.cfg.Host.Orchestrator(st.started.Name, deref(st.started.Version))
-	st.unhosted = !ok
+	st.unhosted = !ok // of one that has ended there is something to send, else nothing would be left to replay
 	if !ok {
 		return nil
 	}
@@ -266,7 +412,12 @@ func (s *session) ensureReplayed() error {
 	if err != nil {
 		return fmt.Errorf("replaying: %w", err)
 	}
-	st.past = nil
+	st.past, st.redo = nil, turn.Committed
+	if st.ended != nil {
+		st.replay.Unload()
+		st.replay = nil
+		return nil
+	}
 	st.pending, st.pendingOutcome = turn.Actions, turn.Outcome
 	s.remember(turn)
 	return nil

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/go-taskhub/taskhub/history"
 )
 
 // sessions are the instances of a partition that have something to do or are kept in memory.
@@ -80,7 +82,7 @@ func (ss *sessions) resume(s *session) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	ss.rest(s, false)
-	if !ss.closed && !s.active && (len(s.mailbox) > 0 || s.flushDue) {
+	if !ss.closed && !s.active && (len(s.mailbox) > 0 || s.due.any()) {
 		ss.activate(s)
 	}
 }
@@ -95,9 +97,19 @@ func (ss *sessions) activate(s *session) {
 	ss.p.episodes.Go(s.run)
 }
 
-// poke sets an instance to work on its overdue status row.
-func (ss *sessions) poke(id string) {
-	ss.wake(id, func(s *session) { s.flushDue = true }, false)
+// poke sets an instance that is in memory to work.
+func (ss *sessions) poke(id string, d due) {
+	ss.wake(id, func(s *session) { s.due.add(d) }, false)
+}
+
+// summon sets an instance to work that another owner has left.
+func (ss *sessions) summon(id string) {
+	ss.wake(id, func(s *session) { s.due.add(due{load: true}) }, true)
+}
+
+// wakeLater summons an instance after a pause.
+func (ss *sessions) wakeLater(id string, pause time.Duration) {
+	time.AfterFunc(pause, func() { ss.summon(id) })
 }
 
 func (ss *sessions) wake(id string, change func(*session), create bool) bool {
@@ -121,6 +133,21 @@ func (ss *sessions) wake(id string, change func(*session), create bool) bool {
 	return true
 }
 
+// busy says whether anything waits for its turn or is at work.
+func (ss *sessions) busy() bool {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if ss.waiting > 0 {
+		return true
+	}
+	for _, s := range ss.byID {
+		if s.active {
+			return true
+		}
+	}
+	return false
+}
+
 // pending is the number of items that wait for their turn.
 func (ss *sessions) pending() int {
 	ss.mu.Lock()
@@ -129,19 +156,19 @@ func (ss *sessions) pending() int {
 }
 
 // take hands a session its next items. With nothing to do the session goes idle and ok is false.
-func (ss *sessions) take(s *session, most int) (items []*item, flush, ok bool) {
-	items, flush, evicted, ok := ss.takeOrSettle(s, most)
+func (ss *sessions) take(s *session, most int) (items []*item, d due, ok bool) {
+	items, d, evicted, ok := ss.takeOrSettle(s, most)
 	for _, e := range evicted {
 		e.drop() // outside of mu: bodies run their deferred calls
 	}
-	return items, flush, ok
+	return items, d, ok
 }
 
-func (ss *sessions) takeOrSettle(s *session, most int) (items []*item, flush bool, evicted []*session, ok bool) {
+func (ss *sessions) takeOrSettle(s *session, most int) (items []*item, d due, evicted []*session, ok bool) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	if ss.closed || s.resting || (len(s.mailbox) == 0 && !s.flushDue) {
-		return nil, false, ss.settle(s), false
+	if ss.closed || s.resting || (len(s.mailbox) == 0 && !s.due.any()) {
+		return nil, due{}, ss.settle(s), false
 	}
 	n := min(most, len(s.mailbox))
 	items, s.mailbox = s.mailbox[:n:n], s.mailbox[n:]
@@ -149,9 +176,9 @@ func (ss *sessions) takeOrSettle(s *session, most int) (items []*item, flush boo
 		s.mailbox = nil
 	}
 	ss.waiting -= n
-	flush, s.flushDue = s.flushDue, false
+	d, s.due = s.due, due{}
 	signal(ss.p.room)
-	return items, flush, nil, true
+	return items, d, nil, true
 }
 
 // settle ends a session's turn: what is worth keeping becomes idle, the rest is forgotten. It returns the sessions that
@@ -174,7 +201,7 @@ func (ss *sessions) evict() (evicted []*session) {
 	for e := ss.idle.Front(); e != nil && ss.idle.Len() > ss.p.cfg.MaxSessions; {
 		s := e.Value.(*session)
 		next := e.Next()
-		if !s.status.dirty() {
+		if !s.status.dirty() && !s.hasWork() && !s.mustLoad {
 			ss.idle.Remove(e)
 			s.idleAt = nil
 			delete(ss.byID, s.id)
@@ -205,8 +232,33 @@ func (ss *sessions) all() []*session {
 // flushStatuses writes every status row that is behind.
 func (ss *sessions) flushStatuses(ctx context.Context) {
 	each(ss.all(), func(s *session) {
+		if !s.mayFlush() {
+			return
+		}
 		if err := s.flushStatus(ctx); err != nil {
 			s.log.Warn("the status row could not be written; the next owner writes it", keyError, err)
+		}
+	})
+}
+
+// settleLast lets go of the messages and rows of instances that nothing is left to do for.
+func (ss *sessions) settleLast(ctx context.Context) {
+	if !ss.p.goFleet() {
+		return
+	}
+	each(ss.all(), func(s *session) {
+		if s.unknown() {
+			return
+		}
+		if s.work.outdated() {
+			if err := s.shrink(ctx); err != nil {
+				s.log.Warn("what the history names as not sent could not be brought up to date; the next owner sends it again", keyError, err)
+				return
+			}
+		}
+		if s.work.idle() && !s.status.dirty() && !s.pendingWork() {
+			ss.p.holds.delete(ctx, s.work.spare(true))
+			ss.p.active.release(s.id)
 		}
 	})
 }
@@ -253,5 +305,9 @@ func (p *Partition) timerDue(it *item) { p.sessions.deliver(it) }
 
 // isResult tells results that an activity of this process left here from messages of the control queue.
 func (p *Partition) isResult(it *item) bool {
-	return len(it.holds) == 1 && it.holds[0].queue == p.cfg.Queues.WorkItems()
+	if len(it.holds) == 1 {
+		return it.holds[0].queue == p.cfg.Queues.WorkItems()
+	}
+	_, timer := it.event.(*history.TimerFired)
+	return len(it.holds) == 0 && it.handed == nil && !timer
 }

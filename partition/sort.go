@@ -31,7 +31,7 @@ type sorted struct {
 	rest                    time.Duration // before waiting is looked at again
 	parked                  []parked
 	results                 map[int32]struct{} // actions answered by accepted items
-	identities              map[string]struct{}
+	identities              map[identity]struct{}
 	progress                bool
 }
 
@@ -42,7 +42,7 @@ type parked struct {
 
 // sort decides what becomes of each item. What it calls a copy may be deleted: the session has loaded the history.
 func (s *session) sort(ctx context.Context, items []*item) (*sorted, error) {
-	out := &sorted{results: map[int32]struct{}{}, identities: map[string]struct{}{}}
+	out := &sorted{results: map[int32]struct{}{}, identities: map[identity]struct{}{}}
 	for _, it := range items {
 		v, reason, err := s.judge(ctx, it, out)
 		if err != nil {
@@ -185,9 +185,11 @@ func (s *session) orphan(ctx context.Context, it *item) (verdict, string, error)
 		return drop, "the instance is terminated before it starts", s.terminatePending(ctx, row, e)
 	}
 	if row.ScheduledStart != nil && time.Until(*row.ScheduledStart) > 0 {
-		s.p.running.Go(func() {
-			s.p.holds.giveBack(s.p.work, it.holds, min(time.Until(*row.ScheduledStart)+time.Second, maxDelay))
-		})
+		delay := min(time.Until(*row.ScheduledStart)+time.Second, maxDelay)
+		if len(it.holds) == 0 || s.p.isResult(it) {
+			return later, "", s.sendResult(ctx, it, delay) // it was not in the queue yet
+		}
+		s.p.running.Go(func() { s.p.holds.giveBack(s.p.work, it.holds, delay) })
 		return later, "", nil
 	}
 	return s.soon(it, "the instance has not started yet")

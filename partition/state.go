@@ -1,7 +1,6 @@
 package partition
 
 import (
-	"strings"
 	"time"
 
 	"github.com/go-taskhub/taskhub/history"
@@ -19,8 +18,8 @@ type state struct {
 	episodes    int32
 	started     *history.ExecutionStarted
 	ended       *history.ExecutionCompleted
-	consumed    map[string]struct{}      // identities of applied events
-	seen        map[string]time.Time     // identities that earlier generations applied, and when that became so
+	consumed    map[identity]struct{}    // of applied events
+	seen        map[identity]time.Time   // that earlier generations applied, and when that became so
 	messages    map[history.Event]string // ids of the messages that external events came with
 	timers      map[int32]time.Time      // committed timers that have not fired
 	last        time.Time                // of the newest event
@@ -32,6 +31,18 @@ type state struct {
 	pendingOutcome *replay.Outcome
 	customStatus   *string
 	unhosted       bool
+
+	untaken *untaken        // what a load found of the last owner's work; nil once it was taken over
+	redo    []replay.Action // committed actions that may have to be carried out again
+}
+
+// remembered is what the sentinel keeps of earlier generations.
+func (st *state) remembered() []tables.Seen {
+	list := make([]tables.Seen, 0, len(st.seen))
+	for id, at := range st.seen {
+		list = append(list, tables.Seen{ID: id, At: at})
+	}
+	return list
 }
 
 // stateOf reads a loaded history.
@@ -44,11 +55,22 @@ func stateOf(h *tables.History) *state {
 	if st.startID == "" {
 		st.startID = h.ExecutionID
 	}
+	if len(h.Seen) > 0 {
+		st.seen = make(map[identity]time.Time, len(h.Seen))
+		for _, seen := range h.Seen {
+			st.seen[seen.ID] = seen.At
+		}
+	}
+	st.untaken = &untaken{local: h.Local, outbox: h.Outbox, created: map[int32]time.Time{}}
 	for _, r := range h.Records {
 		st.note(r)
 		st.past = append(st.past, r.Event)
+		switch r.Event.(type) {
+		case *history.TaskScheduled, *history.TimerCreated, *history.SubOrchestrationCreated, *history.EventSent:
+			st.untaken.created[r.Event.Common().EventID] = r.Event.Common().Timestamp
+		}
 	}
-	if st.ended != nil {
+	if st.ended != nil && h.Local.Empty() {
 		st.past = nil
 	}
 	return st
@@ -81,9 +103,9 @@ func (st *state) note(r tables.Record) {
 }
 
 // rowIdentity is what tells the copy of the message that a row came with.
-func rowIdentity(r tables.Record) string {
+func rowIdentity(r tables.Record) identity {
 	if r.ActivityID != "" {
-		return strings.ToLower(r.ActivityID)
+		return identityOf(r.ActivityID)
 	}
 	return contentIdentity(r.Event)
 }
@@ -93,9 +115,9 @@ func rowIdentity(r tables.Record) string {
 const seenFor = 10 * time.Minute
 
 // retire keeps the identities of a generation's events for the next one, as long as copies may come.
-func (st *state) retire() map[string]time.Time {
+func (st *state) retire() map[identity]time.Time {
 	now := time.Now()
-	seen := make(map[string]time.Time, len(st.seen)+len(st.consumed))
+	seen := make(map[identity]time.Time, len(st.seen)+len(st.consumed))
 	for id, at := range st.seen {
 		if now.Sub(at) < seenFor {
 			seen[id] = at
@@ -109,7 +131,7 @@ func (st *state) retire() map[string]time.Time {
 
 // forgetGeneration empties what belongs to the rows of one generation.
 func (st *state) forgetGeneration() {
-	st.consumed, st.messages, st.timers = map[string]struct{}{}, map[history.Event]string{}, map[int32]time.Time{}
+	st.consumed, st.messages, st.timers = map[identity]struct{}{}, map[history.Event]string{}, map[int32]time.Time{}
 }
 
 // exists says whether the instance has a history.
@@ -120,7 +142,7 @@ func (st *state) behind() bool { return len(st.pending) > 0 || st.pendingOutcome
 
 // consumedBefore recognises a copy of an event that was applied, also by what .NET rows keep of it.
 func (st *state) consumedBefore(it *item) bool {
-	for _, id := range []string{it.identity(), contentIdentity(it.event)} {
+	for _, id := range []identity{it.identity(), contentIdentity(it.event)} {
 		if _, ok := st.consumed[id]; ok {
 			return true
 		}

@@ -59,7 +59,9 @@ func (s *session) recordStatus(ctx context.Context, ep *episode, triggers []*hol
 		triggers = append(triggers, s.p.timers.remove(s.id)...)
 		s.status.terminal = true
 		s.status.triggers = append(s.status.triggers, triggers...)
-		s.tryFlush(ctx)
+		if s.mayFlush() {
+			s.tryFlush(ctx)
+		}
 		return nil
 	case ep.newGeneration:
 		triggers = append(triggers, s.p.timers.removeBut(s.id, s.st.executionID)...)
@@ -86,7 +88,7 @@ func (s *session) armFlush() {
 	if !s.status.armed {
 		s.status.armed = true
 		delay := min(s.p.cfg.StatusDelay<<min(s.status.failures, 10), max(slowestFlush, s.p.cfg.StatusDelay))
-		time.AfterFunc(delay, func() { s.p.sessions.poke(s.id) })
+		time.AfterFunc(delay, func() { s.p.sessions.poke(s.id, due{flush: true}) })
 	}
 }
 
@@ -152,6 +154,7 @@ func (s *session) flushStatus(ctx context.Context) error {
 	triggers, terminal := s.status.triggers, s.status.terminal
 	if ended {
 		s.drop()
+		s.work.abandon()
 	}
 	s.status = status{etag: s.status.etag, exists: s.status.exists, shown: s.status.shown}
 	s.p.holds.delete(ctx, triggers)
@@ -175,6 +178,9 @@ func (s *session) writeStatus(ctx context.Context) (gone bool, err error) {
 				s.log.Info("the instance's status row is gone: it was purged")
 				return true, nil
 			case row == nil: // a sub-orchestration's first row
+			case s.endedElsewhere(row, u):
+				s.log.Warn("another worker has ended the instance meanwhile; what this one has of it is dropped")
+				return true, nil
 			case !s.mayReplace(row):
 				s.log.Info("the instance's status row belongs to another execution; this one ends here", keyExecution, row.ExecutionID)
 				return true, nil
@@ -194,6 +200,12 @@ func (s *session) writeStatus(ctx context.Context) (gone bool, err error) {
 		}
 	}
 	return false, errors.New("the status row changed five times while it was being written")
+}
+
+// endedElsewhere says whether a row shows the end of the execution that goes on here. Then this worker was paused, has lost
+// its lease and does not know yet.
+func (s *session) endedElsewhere(row *tables.InstanceRow, u tables.InstanceUpdate) bool {
+	return u.Status != nil && !u.Status.IsTerminal() && row.Status.IsTerminal() && strings.EqualFold(row.ExecutionID, s.status.owners[0])
 }
 
 // mayReplace says whether a row is this instance's to write: its own execution, an earlier generation of it, or for a
@@ -223,8 +235,8 @@ func (s *session) noteLoaded(h *tables.History) error {
 
 // catchUpStatus puts the status row right after an owner, or an episode here, that committed and did not come to write it.
 // The messages that were applied then come again, and are kept until the row is written.
-func (s *session) catchUpStatus(ctx context.Context, found *sorted) error {
-	if len(found.copies) == 0 || s.st == nil || s.st.behindRow == nil {
+func (s *session) catchUpStatus(ctx context.Context, found *sorted, takenOver bool) error {
+	if len(found.copies) == 0 && !takenOver || s.st == nil || s.st.behindRow == nil {
 		return nil
 	}
 	row, err := s.p.cfg.Tables.GetInstance(ctx, s.id, getStatusOnly)
@@ -248,11 +260,15 @@ func (s *session) catchUpStatus(ctx context.Context, found *sorted) error {
 		s.status.adopt(row)
 	}
 	s.status.gather(u, s.status.shown)
-	s.status.triggers = append(s.status.triggers, holdsOf(found.copies)...)
-	found.copies = nil
+	if !s.p.goFleet() {
+		s.status.triggers = append(s.status.triggers, holdsOf(found.copies)...)
+		found.copies = nil
+	}
 	if s.st.ended != nil {
 		s.status.terminal = true
-		s.tryFlush(ctx)
+		if s.mayFlush() {
+			s.tryFlush(ctx)
+		}
 		return nil
 	}
 	s.armFlush()

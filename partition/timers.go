@@ -74,6 +74,18 @@ func (t *timers) removeBut(instanceID, executionID string) []*hold {
 	return list
 }
 
+// recall takes out an instance's timers that have no message.
+func (t *timers) recall(instanceID string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for d := range t.byInstance[instanceID] {
+		if _, ok := d.item.event.(*history.TimerFired); ok && len(d.item.holds) == 0 {
+			heap.Remove(&t.due, d.index)
+			t.forget(d)
+		}
+	}
+}
+
 func (t *timers) forget(d *dueItem) {
 	id := d.item.instanceID()
 	delete(t.byInstance[id], d)

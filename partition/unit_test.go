@@ -138,12 +138,12 @@ func TestCopiesAreKnown(t *testing.T) {
 	raised := func(name string) *history.EventRaised {
 		return &history.EventRaised{Base: history.Base{EventID: -1, Timestamp: at}, Name: name, Input: history.String("1")}
 	}
-	st := &state{consumed: map[string]struct{}{}}
+	st := &state{consumed: map[identity]struct{}{}}
 	st.consumed[message("i", raised("Go"), 1, at).identity()] = struct{}{}
 	if !st.consumedBefore(message("i", raised("other text"), 2, at)) {
 		t.Error("a message with a known id was not recognised")
 	}
-	net := &state{consumed: map[string]struct{}{contentIdentity(raised("Go")): {}}}
+	net := &state{consumed: map[identity]struct{}{contentIdentity(raised("Go")): {}}}
 	if !net.consumedBefore(message("i", raised("GO"), 1, at)) {
 		t.Error("a copy of an event on a row of .NET was not recognised")
 	}

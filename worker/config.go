@@ -16,18 +16,34 @@ type Config struct {
 	// ActivityGrace is how long running activities may go on after the worker is asked to stop, before their contexts
 	// are cancelled. Defaults to 5 seconds.
 	ActivityGrace time.Duration
+	// ActivityHeartbeatTimeout ends attempts at activities that do not call durable.Heartbeat for so long, unless the
+	// activity or the call says otherwise. Defaults to no bound.
+	ActivityHeartbeatTimeout time.Duration
+	// ActivityTimeout ends attempts at activities that take longer, unless the activity or the call says otherwise.
+	// Defaults to no bound.
+	ActivityTimeout time.Duration
 	// AppName is the application that the hub's app lease belongs to. All applications that share a hub must use the
 	// same. Defaults to the environment variables WEBSITE_SITE_NAME, then DTFX_APP_NAME, then "", as in .NET.
 	AppName string
 	// DisableAppLease lets this worker run beside other applications on the same hub. Defaults to false.
 	DisableAppLease bool
+	// Fleet says which kinds of workers run the hub. The first worker of a hub decides, and the hub remembers; a worker
+	// that is configured for another fleet than the hub's does not start. Defaults to what the hub says, and on a new hub to
+	// FleetMixed, which .NET workers may join. A hub that was used before fleets were known is mixed.
+	Fleet Fleet
 	// ID names this worker in leases. It must differ between the workers of a hub. Defaults to the host's name with
 	// a random part.
 	ID string
 	// Interceptors wrap every orchestration and activity of this worker, the first outermost. Defaults to none.
 	Interceptors []durable.Interceptor
+	// LeaseDuration is how long partitions stay with a worker that has died: whole seconds, 15 to 60 with lease blobs. Locks
+	// of control messages are shortened to it. Defaults to 30 seconds in a mixed fleet, as .NET has it, and 15 in a Go fleet.
+	LeaseDuration time.Duration
 	// Logger defaults to the hub's logger.
 	Logger *slog.Logger
+	// MaxActivityPoll is the longest pause between two looks at the idle work-item queue while other workers own
+	// partitions: what they put there wakes nobody here. Defaults to a tenth of MaxPoll.
+	MaxActivityPoll time.Duration
 	// MaxActivities is how many activities run at one time. Defaults to 100.
 	MaxActivities int
 	// MaxOrchestrations is how many orchestrations are advanced at one time; those that wait do not count.
@@ -43,6 +59,12 @@ type Config struct {
 	// StuckAfter is how long an orchestrator may run without reaching the next await before it is reported as stuck.
 	// Defaults to 10 seconds.
 	StuckAfter time.Duration
+	// Version is the version of this worker's code, such as "2.1". Defaults to "". Children that its orchestrators call
+	// without a version get that of their caller when it is set.
+	Version string
+	// VersionMatch says which instances this worker runs, by their version and Version; CompareVersions has the order.
+	// Defaults to VersionAny.
+	VersionMatch VersionMatch
 }
 
 func (c Config) withDefaults() Config {
@@ -57,6 +79,16 @@ func (c Config) withDefaults() Config {
 		c.ID = defaultID()
 	}
 	return c
+}
+
+// messageLock follows leases that are shorter than the lock of messages would be: both bound what a worker that dies costs.
+// Zero leaves it to the partition.
+func (c Config) messageLock() time.Duration {
+	const usual = 30 * time.Second
+	if c.LeaseDuration < usual {
+		return c.LeaseDuration
+	}
+	return 0
 }
 
 func defaultID() string {
@@ -80,6 +112,10 @@ func setDefault[T comparable](field *T, value T) {
 const (
 	keyActivities    = "activities"
 	keyHub           = "hub"
+	keyOrchestrator  = "orchestrator"
+	keyPartition     = "partition"
+	keyReason        = "reason"
+	keyVersion       = "version"
 	keyOrchestrators = "orchestrators"
 	keyWorker        = "worker"
 )

@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"os"
@@ -18,7 +19,12 @@ import (
 	"github.com/go-taskhub/taskhub/worker"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if isWorker, code := beWorker(); isWorker {
+		os.Exit(code)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // patience is how long tests wait for what must happen. It is generous: the machine may be busy, and every answer to a
 // receive that a test's faults swallow costs a message's lock of 30 seconds.
@@ -61,6 +67,9 @@ func logger(t *testing.T) *slog.Logger {
 
 func startWorker(t *testing.T, hub *taskhub.Hub, cfg worker.Config, items ...durable.Registrable) *worker.Worker {
 	t.Helper()
+	if cfg.Fleet == "" {
+		cfg.Fleet = worker.Fleet(cmp.Or(os.Getenv("TASKHUB_TEST_FLEET"), "mixed"))
+	}
 	if cfg.MaxPoll == 0 {
 		cfg.MaxPoll = 300 * time.Millisecond
 	}

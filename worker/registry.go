@@ -31,12 +31,14 @@ type registry struct {
 	orchestrators map[string]*replay.Definition // by nameKey
 	anyVersion    map[string]*replay.Definition // registered without a version, by lower-case name
 	activities    map[string]durable.ActivityHandler
+	timeouts      map[string]durable.ActivityTimeouts
+	versions      versions
 	problems      error
 }
 
-func newRegistry(env durable.Environment) *registry {
+func newRegistry(env durable.Environment, v versions) *registry {
 	return &registry{
-		env: env, orchestrators: map[string]*replay.Definition{}, anyVersion: map[string]*replay.Definition{},
+		env: env, versions: v, timeouts: map[string]durable.ActivityTimeouts{}, orchestrators: map[string]*replay.Definition{}, anyVersion: map[string]*replay.Definition{},
 		activities: map[string]durable.ActivityHandler{},
 	}
 }
@@ -75,6 +77,7 @@ func (r *registry) addActivity(item durable.Registrable) error {
 		return &DuplicateNameError{Kind: "activity", Name: item.Name()}
 	}
 	r.activities[item.Name()] = r.env.Handler(item)
+	r.timeouts[item.Name()] = item.Timeouts()
 	return nil
 }
 
@@ -99,6 +102,22 @@ func (r *registry) orchestrator(name, version string) (*replay.Definition, bool)
 	def, ok := r.anyVersion[name]
 	return def, ok
 }
+
+// find finds the code for an instance, or says why there is none here.
+func (r *registry) find(name, version string) (def *replay.Definition, reason string) {
+	if reason := r.versions.refuses(version); reason != "" {
+		return nil, reason
+	}
+	if def, ok := r.orchestrator(name, version); ok {
+		return def, ""
+	}
+	if version != "" {
+		return nil, fmt.Sprintf("no orchestrator %s is registered in this worker for version %q; register it, or run a worker that hosts it", name, version)
+	}
+	return nil, fmt.Sprintf("no orchestrator %s is registered in this worker; register it, or run a worker that hosts it", name)
+}
+
+func (r *registry) activityTimeouts(name string) durable.ActivityTimeouts { return r.timeouts[name] }
 
 func (r *registry) activity(name string) (durable.ActivityHandler, bool) {
 	h, ok := r.activities[name]

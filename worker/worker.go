@@ -5,14 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 
 	"github.com/go-taskhub/taskhub/activities"
 	"github.com/go-taskhub/taskhub/durable"
+	"github.com/go-taskhub/taskhub/history"
 	"github.com/go-taskhub/taskhub/internal/layout"
-	"github.com/go-taskhub/taskhub/internal/replay"
 	"github.com/go-taskhub/taskhub/leases"
 	"github.com/go-taskhub/taskhub/partition"
+	"github.com/go-taskhub/taskhub/tables"
 	"github.com/go-taskhub/taskhub/taskhub"
 )
 
@@ -38,9 +40,12 @@ type process struct {
 	runner *activities.Runner
 	leases *leases.Manager
 	slots  chan struct{}
+	kind   Fleet
+	fleet  partition.Fleet
 
 	mu         sync.Mutex
 	partitions map[int]*partition.Partition
+	unhosted   unhosted
 	ended      sync.WaitGroup
 	unhook     func()
 }
@@ -51,12 +56,18 @@ func New(hub *taskhub.Hub, cfg Config) (*Worker, error) {
 		return nil, errors.New("worker: the hub is nil; open one with taskhub.Open")
 	}
 	cfg = cfg.withDefaults()
+	v := versions{own: cfg.Version, match: cfg.VersionMatch}
+	if err := v.validate(); err != nil {
+		return nil, err
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = hub.Logger()
 	}
 	return &Worker{
 		hub: hub, cfg: cfg, stopped: make(chan struct{}), log: cfg.Logger.With(keyHub, hub.Name(), keyWorker, cfg.ID),
-		registry: newRegistry(durable.Environment{Converter: hub.Converter(), Interceptors: cfg.Interceptors}),
+		registry: newRegistry(durable.Environment{
+			Converter: hub.Converter(), Interceptors: cfg.Interceptors, InheritVersion: cfg.Version != "",
+		}, v),
 	}, nil
 }
 
@@ -99,7 +110,11 @@ func (w *Worker) Start(ctx context.Context) error {
 	if err := w.hub.Ensure(ctx); err != nil {
 		return fmt.Errorf("worker: start: %w", err)
 	}
-	p, err := newProcess(w)
+	fleet, err := w.decideFleet(ctx)
+	if err != nil {
+		return fmt.Errorf("worker: start: %w", err)
+	}
+	p, err := newProcess(w, fleet)
 	if err != nil {
 		return err
 	}
@@ -138,18 +153,24 @@ func (w *Worker) Stop(ctx context.Context) error {
 	}
 }
 
-func newProcess(w *Worker) (*process, error) {
-	p := &process{w: w, partitions: map[int]*partition.Partition{}, slots: make(chan struct{}, w.cfg.MaxOrchestrations)}
+func newProcess(w *Worker, fleet Fleet) (*process, error) {
+	p := &process{
+		w: w, kind: fleet, fleet: forPartitions(fleet), partitions: map[int]*partition.Partition{}, slots: make(chan struct{}, w.cfg.MaxOrchestrations),
+		unhosted: unhosted{seen: map[orchestration]*waiting{}},
+	}
 	hosts, useAppLease := w.registry.activityCount() > 0, !w.cfg.DisableAppLease
 	p.runner = activities.New(activities.Config{
 		Hub: w.hub.Name(), Queues: w.hub.Queues(), Handler: w.registry.activity, Hosts: &hosts,
-		Deliver: p.deliver, ResultPut: p.wake,
-		Slots: w.cfg.MaxActivities, MaxPoll: w.cfg.MaxPoll, Grace: w.cfg.ActivityGrace,
+		Deliver: p.deliver, ResultPut: p.wake, KeepAll: p.keepsAll,
+		Timeouts: w.registry.activityTimeouts, Terminated: p.terminated, Alone: p.alone,
+		DefaultTimeouts: durable.ActivityTimeouts{StartToClose: w.cfg.ActivityTimeout, Heartbeat: w.cfg.ActivityHeartbeatTimeout},
+		Slots:           w.cfg.MaxActivities, MaxPoll: w.cfg.MaxPoll, SharedPoll: w.cfg.MaxActivityPoll, Grace: w.cfg.ActivityGrace,
 		Errors: w.hub.ErrorStyle(), Logger: w.log,
 	})
 	manager, err := leases.New(leases.Config{
-		Account: w.hub.Account(), Names: w.hub.Names(), Partitions: w.hub.Partitions(), WorkerID: w.cfg.ID,
+		Account: w.hub.TrackingAccount(), Names: w.hub.Names(), Partitions: w.hub.Partitions(), WorkerID: w.cfg.ID,
 		AppName: w.cfg.AppName, UseAppLease: &useAppLease, Mode: w.hub.LeaseMode(), Logger: w.cfg.Logger,
+		Fleet: forLeases(fleet), Admit: p.admit, Duration: w.cfg.LeaseDuration,
 		OnAcquired: p.acquired,
 	})
 	if err != nil {
@@ -164,8 +185,8 @@ func newProcess(w *Worker) (*process, error) {
 func (p *process) acquired(lease *leases.Lease) {
 	cfg := p.w.cfg
 	part := partition.New(partition.Config{
-		Names: p.w.hub.Names(), Queues: p.w.hub.Queues(), Tables: p.w.hub.Tables(), Host: p, Lease: lease, Logger: p.w.log,
-		Slots: p.slots, MaxPoll: cfg.MaxPoll, MaxSessions: cfg.MaxSessions, StuckAfter: cfg.StuckAfter,
+		Names: p.w.hub.Names(), Queues: p.w.hub.Queues(), Tables: p.w.hub.Tables(), Host: host{p, lease.Partition()}, Lease: lease, Logger: p.w.log,
+		Fleet: p.fleet, Slots: p.slots, MessageLock: cfg.messageLock(), MaxPoll: cfg.MaxPoll, MaxSessions: cfg.MaxSessions, StuckAfter: cfg.StuckAfter,
 		Errors: p.w.hub.ErrorStyle(),
 	})
 	p.mu.Lock()
@@ -206,7 +227,12 @@ func (p *process) stop(ctx context.Context) error {
 	p.unhook()
 	var wg sync.WaitGroup
 	errs := make([]error, 2)
-	wg.Go(func() { errs[0] = p.runner.Stop(ctx) })
+	if p.fleet == partition.Go {
+		p.quiesce()
+		errs[0] = p.runner.Stop(ctx) // what its activities decide is committed before the partitions end
+	} else {
+		wg.Go(func() { errs[0] = p.runner.Stop(ctx) })
+	}
 	wg.Go(func() {
 		errs[1] = p.leases.Stop(ctx)
 		for _, part := range p.all() {
@@ -237,11 +263,6 @@ func (p *process) wake(index int) {
 
 // The methods below make a process the host of its partitions.
 
-// Orchestrator finds the code of an orchestrator.
-func (p *process) Orchestrator(name, version string) (*replay.Definition, bool) {
-	return p.w.registry.orchestrator(name, version)
-}
-
 // ActivityRoom says whether an activity would start here soon, and keeps a place for it then.
 func (p *process) ActivityRoom(name string) bool { return p.runner.Room(name) }
 
@@ -250,7 +271,7 @@ func (p *process) ActivityRoomLeft(places int) { p.runner.Left(places) }
 
 // OfferActivity hands a work item to the activity runner.
 func (p *process) OfferActivity(w partition.WorkItem) bool {
-	return p.runner.Offer(activities.Work{Envelope: w.Envelope, Receipt: w.Receipt, LockedUntil: w.LockedUntil})
+	return p.runner.Offer(activities.Work{Envelope: w.Envelope, Receipt: w.Receipt, LockedUntil: w.LockedUntil, Promoted: w.Promoted})
 }
 
 // ControlMessagePut wakes the partition a message was sent to.
@@ -259,5 +280,18 @@ func (p *process) ControlMessagePut(index int) { p.wake(index) }
 // WorkItemPut wakes the activity runner.
 func (p *process) WorkItemPut() { p.runner.Wake() }
 
-// InstanceEnded wakes those who wait for the instance in this process.
-func (p *process) InstanceEnded(id string) { p.w.hub.Notify(id) }
+// InstanceEnded wakes those who wait for the instance in this process, and stops activities that nobody wants any more.
+func (p *process) InstanceEnded(id string) {
+	p.w.hub.Notify(id)
+	p.runner.InstanceEnded(id)
+}
+
+// terminated says whether an execution was terminated. A row that is missing or belongs to another execution says nothing:
+// a child's is written late, and what continues as new may want its activities to end.
+func (p *process) terminated(ctx context.Context, execution history.Instance) (bool, error) {
+	row, err := p.w.hub.Tables().GetInstance(ctx, execution.InstanceID, tables.GetOptions{})
+	if err != nil || row == nil || execution.ExecutionID == nil {
+		return false, err
+	}
+	return row.Status == history.Terminated && strings.EqualFold(row.ExecutionID, *execution.ExecutionID), nil
+}

@@ -10,26 +10,39 @@ import (
 	"unicode/utf8"
 )
 
+// recordedBlob is an entry of blobs.json. The length is in characters.
+type recordedBlob struct {
+	Text          string
+	TextTruncated bool
+	TextLength    int
+	TextSHA256    string
+}
+
 func checkBlobs(r *Report, path string) error {
-	var blobs map[string]struct {
-		Text          string
-		TextTruncated bool
-	}
+	var blobs map[string]recordedBlob
 	if err := readJSON(path, &blobs); err != nil {
+		return err
+	}
+	whole, err := newCompleter(filepath.Dir(path))
+	if err != nil {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(blobs)) {
 		blob := blobs[name]
 		place := filepath.Base(path) + ": " + name
 		category := blobCategory(name)
+		text, complete := blob.Text, true
+		if blob.TextTruncated {
+			text, complete = whole.complete(name, blob)
+		}
 		switch {
-		case blob.TextTruncated:
+		case !complete:
 			r.Count(category).Skipped++
 			r.note(category+" begun", place, checkBeginning(category, blob.Text))
 		case category == messageBlobs:
-			r.note(category, place, checkMessage(blob.Text))
+			r.note(category, place, checkMessage(text))
 		default:
-			r.note(category, place, checkReadable(blob.Text))
+			r.note(category, place, checkReadable(text))
 		}
 	}
 	return nil

@@ -12,7 +12,9 @@
 //	                of the history go through events
 //	final.json      the rows and messages that were left, with the same checks
 //	blobs.json      the blobs that were left: large messages must be decoded and
-//	                encoded again byte for byte, unless the recording cut them
+//	                encoded again byte for byte. What the recording cut is put
+//	                together again where the rest of it tells how, which the
+//	                recorded hash confirms; else its beginning is checked
 //
 // It prints how much of each kind was checked and the first differences, each
 // with its file, line and field, and exits with 1 if there are any.

@@ -23,7 +23,8 @@ type verb func(ctx context.Context, o options) error
 
 var verbs = map[string]verb{
 	"worker": runWorker, "start": start, "wait": wait, "state": state, "query": query, "raise": raise,
-	"terminate": terminate, "suspend": suspend, "resume": resume, "purge": purge,
+	"terminate": terminate, "suspend": suspend, "resume": resume, "rewind": rewind, "purge": purge,
+	"signal": signalEntity, "entity": showEntity,
 }
 
 // errNotEnded makes wait exit with 1 without a further word.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"github.com/go-taskhub/taskhub/durable"
 	"github.com/go-taskhub/taskhub/leases"
 	"github.com/go-taskhub/taskhub/taskhub"
+	"github.com/go-taskhub/taskhub/worker"
 )
 
 // options are the flags of all verbs, as the .NET peer has them.
@@ -18,9 +20,10 @@ type options struct {
 	conn, hub, mode, errorStyle, fleet       string
 	worker, onlyActivities, onlyOrchs        string
 	name, id, input, event, data, reason, op string
-	partitions                               int
+	appLease                                 string
+	partitions, activities, orchestrations   int
 	seconds, delay, wait, maxPoll            float64
-	verbose                                  bool
+	verbose, entities, extended              bool
 	given                                    map[string]bool
 }
 
@@ -31,7 +34,7 @@ func parse(name string, args []string) (options, error) {
 	f.StringVar(&o.hub, "hub", "TaskHub", "task hub")
 	f.StringVar(&o.mode, "mode", "safe", "partition manager: safe, legacy or table")
 	f.StringVar(&o.errorStyle, "errors", "details", "details or exceptions")
-	f.StringVar(&o.fleet, "fleet", "mixed", "kind of fleet; mixed is the only one so far")
+	f.StringVar(&o.fleet, "fleet", "", "kinds of workers that run the hub: go or mixed; none for what the hub is or shall be by default")
 	f.IntVar(&o.partitions, "partitions", 0, "partitions of a hub to be created; 0 for 4")
 	f.StringVar(&o.worker, "worker", "", "name of the worker")
 	f.Float64Var(&o.seconds, "seconds", 60, "how long the worker runs")
@@ -47,6 +50,11 @@ func parse(name string, args []string) (options, error) {
 	f.StringVar(&o.op, "op", "", "operation of an entity")
 	f.Float64Var(&o.wait, "wait", 60, "how many seconds to wait")
 	f.Float64Var(&o.maxPoll, "maxpoll", 5000, "longest pause between two looks at a queue, in milliseconds")
+	f.IntVar(&o.activities, "activities", 0, "how many activities run at a time; 0 for the worker's default")
+	f.IntVar(&o.orchestrations, "orchestrations", 0, "how many orchestrations are advanced at a time; 0 for the worker's default")
+	f.StringVar(&o.appLease, "applease", "true", "whether the worker takes the hub's app lease: true or false")
+	f.BoolVar(&o.entities, "entities", false, "host the peer's entities, too; not supported yet")
+	f.BoolVar(&o.extended, "extended", false, "keep orchestrations in memory between episodes, which a Go worker always does")
 	f.BoolVar(&o.verbose, "verbose", false, "log everything")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -56,10 +64,31 @@ func parse(name string, args []string) (options, error) {
 	}
 	o.given = map[string]bool{}
 	f.Visit(func(f *flag.Flag) { o.given[f.Name] = true })
-	if o.fleet != "mixed" {
-		return o, fmt.Errorf("--fleet %s is not supported; use mixed", o.fleet)
+	return o, o.check()
+}
+
+// errEntities answers what is about entities.
+var errEntities = errors.New("entities are not supported yet")
+
+// check refuses what cannot be done before anything is opened.
+func (o options) check() error {
+	switch {
+	case o.fleet != "" && o.fleet != string(worker.FleetGo) && o.fleet != string(worker.FleetMixed):
+		return fmt.Errorf("--fleet %q is neither go nor mixed", o.fleet)
+	case o.appLease != "true" && o.appLease != "false":
+		return fmt.Errorf("--applease %q is neither true nor false", o.appLease)
+	case o.entities:
+		return fmt.Errorf("--entities: %w", errEntities)
 	}
-	return o, nil
+	return nil
+}
+
+// workerConfig is the configuration of a worker.
+func (o options) workerConfig() worker.Config {
+	return worker.Config{
+		Fleet: worker.Fleet(o.fleet), ID: o.worker, MaxPoll: time.Duration(o.maxPoll * float64(time.Millisecond)), MaxActivities: o.activities,
+		MaxOrchestrations: o.orchestrations, DisableAppLease: o.appLease == "false", Logger: o.logger(),
+	}
 }
 
 // json is a flag's JSON text, nil when the flag was not given.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -21,7 +22,7 @@ func runWorker(ctx context.Context, o options) error {
 		return err
 	}
 	defer func() { _ = hub.Close() }()
-	w, err := worker.New(hub, worker.Config{ID: o.worker, MaxPoll: time.Duration(o.maxPoll * float64(time.Millisecond)), Logger: o.logger()})
+	w, err := worker.New(hub, o.workerConfig())
 	if err != nil {
 		return err
 	}
@@ -169,6 +170,15 @@ func resume(ctx context.Context, o options) error {
 	return withClient(ctx, o, func(c *taskhub.Client) error { return c.Resume(ctx, o.id, o.reason) })
 }
 
+func rewind(ctx context.Context, o options) error {
+	return withClient(ctx, o, func(c *taskhub.Client) error { return c.Rewind(ctx, o.id, o.reason) })
+}
+
+// signalEntity and showEntity stand for the peer's verbs about entities.
+func signalEntity(context.Context, options) error { return fmt.Errorf("signal: %w", errEntities) }
+
+func showEntity(context.Context, options) error { return fmt.Errorf("entity: %w", errEntities) }
+
 func purge(ctx context.Context, o options) error {
 	return withClient(ctx, o, func(c *taskhub.Client) error {
 		done, err := c.Purge(ctx, o.id, taskhub.PurgeUnfinished())
@@ -179,41 +189,42 @@ func purge(ctx context.Context, o options) error {
 	})
 }
 
-// orchestrationState has the members and names of the peer's output.
+// orchestrationState has the members of the peer's output, in its order.
 type orchestrationState struct {
-	CompletedTime, CreatedTime *string
-	Input                      *string
-	LastUpdatedTime, Name      string
-	OrchestrationInstance      struct{ InstanceId, ExecutionId string }
-	OrchestrationStatus        history.Status
-	Output, Status             *string
-	Tags                       map[string]string
-	Version                    string
-	Generation                 int32
-	ScheduledStartTime         *string
+	CompletedTime         string
+	CompressedSize        int
+	CreatedTime           string
+	Input                 *string
+	LastUpdatedTime, Name string
+	OrchestrationInstance struct{ InstanceId, ExecutionId string }
+	OrchestrationStatus   history.Status
+	Output                *string
+	ParentInstance        *struct{} // never known here
+	Size                  int
+	Status                *string
+	Tags                  map[string]string
+	Version               string
+	Generation            int32
+	ScheduledStartTime    *string
+	FailureDetails        *struct{} // the status row has none
 }
 
 func shown(in *durable.Instance) orchestrationState {
 	s := orchestrationState{
-		CompletedTime: when(in.CompletedAt), CreatedTime: when(in.CreatedAt), ScheduledStartTime: when(in.ScheduledStartAt),
+		CompletedTime: history.FormatTime(in.CompletedAt), CreatedTime: history.FormatTime(in.CreatedAt),
 		LastUpdatedTime: history.FormatTime(in.LastUpdatedAt), Name: in.Name, Version: in.Version, Input: in.Input, Output: in.Output,
 		OrchestrationStatus: in.Status, Status: in.CustomStatus, Tags: in.Tags, Generation: in.Generation,
+	}
+	if !in.ScheduledStartAt.IsZero() {
+		s.ScheduledStartTime = history.String(history.FormatTime(in.ScheduledStartAt))
 	}
 	s.OrchestrationInstance.InstanceId, s.OrchestrationInstance.ExecutionId = in.InstanceID, in.ExecutionID
 	return s
 }
 
-func when(t time.Time) *string {
-	if t.IsZero() {
-		return nil
-	}
-	return history.String(history.FormatTime(t))
-}
-
+// printJSON prints a line of JSON in which, as in .NET's, HTML's special characters stay as they are.
 func printJSON(v any) error {
-	text, err := json.Marshal(v)
-	if err == nil {
-		fmt.Println(string(text))
-	}
-	return err
+	e := json.NewEncoder(os.Stdout)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
 }

@@ -1,0 +1,118 @@
+package activities
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/go-taskhub/taskhub/queues"
+)
+
+// Local work is in no queue: its instance's history keeps it, and whoever loads the instance after a crash begins it again.
+// That is cheap and quick, but ties the activity to the ownership of its instance's partition. So one that runs for long
+// is promoted: it becomes a work item that is held here, and may go on wherever the partition goes.
+
+// promoteAfter is how long local work runs before it becomes a work item.
+const promoteAfter = 10 * time.Second
+
+// local says whether the work is in no queue. The caller holds busy, or nobody else has the work yet.
+func (w *work) local() bool { return w.Receipt.ID == "" }
+
+// keyOf is the name under which work is held.
+func keyOf(w Work) string {
+	if w.Receipt.ID != "" || w.Envelope == nil {
+		return w.Receipt.ID
+	}
+	return "local " + w.Envelope.ActivityID
+}
+
+// duePromotion says whether local work has run for long.
+func (w *work) duePromotion() bool {
+	began := w.began.Load()
+	return began != 0 && time.Since(time.Unix(0, began)) >= promoteAfter
+}
+
+// promote puts a work item for local work; the caller holds busy. Until that is acknowledged the work stays local.
+func (r *Runner) promote(ctx context.Context, w *work) error {
+	env := *w.Envelope
+	details := w.toSave()
+	if details != nil {
+		env = *w.withDetails(details)
+	}
+	env.SequenceNumber = r.cfg.Queues.NextSequence()
+	sent := time.Now()
+	receipt, err := r.queue.Put(ctx, &env, r.cfg.Lock)
+	if err != nil {
+		return err
+	}
+	if details != nil {
+		w.saved(details)
+	}
+	r.rekey(w, receipt)
+	w.LockedUntil = sent.Add(r.cfg.Lock)
+	if w.Promoted != nil {
+		w.Promoted()
+	}
+	return nil
+}
+
+func (r *Runner) rekey(w *work, receipt queues.Receipt) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.held, keyOf(w.Work))
+	w.Receipt = receipt
+	r.held[keyOf(w.Work)] = w
+}
+
+// Detach makes the local work of instances durable in the work-item queue: what runs goes on here, with a work item that
+// is held; what waits is left to any worker. It is called before the instances' partition goes to another owner. What
+// could not be made durable stays local, and the next owner begins it again.
+func (r *Runner) Detach(ctx context.Context, concerns func(instanceID string) bool) {
+	var g errgroup.Group
+	g.SetLimit(storageFanOut)
+	for _, w := range r.all() {
+		if !concerns(w.target().InstanceID) {
+			continue
+		}
+		g.Go(func() error {
+			w.busy.Lock()
+			defer w.busy.Unlock()
+			if !w.gone && w.local() {
+				r.settle(w, "detach", func(w *work) error { return r.detach(ctx, w) })
+			}
+			return nil
+		})
+	}
+	_ = g.Wait()
+}
+
+// detach promotes what runs, and gives what waits to everybody; the caller holds busy.
+func (r *Runner) detach(ctx context.Context, w *work) error {
+	waits := r.withdraw(w)
+	if err := r.promote(ctx, w); err != nil || !waits {
+		if waits {
+			w.gone = true
+			r.forget(w)
+		}
+		return err
+	}
+	w.gone = true
+	r.forget(w)
+	w.cancel(nil)
+	_, err := r.queue.SetVisibility(ctx, w.Receipt, 0)
+	return err
+}
+
+// withdraw takes work out of the backlog; false means that it runs.
+func (r *Runner) withdraw(w *work) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, other := range r.backlog {
+		if other == w {
+			r.backlog = append(r.backlog[:i:i], r.backlog[i+1:]...)
+			return true
+		}
+	}
+	return false
+}

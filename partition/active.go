@@ -1,0 +1,292 @@
+package partition
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/go-taskhub/taskhub/tables"
+)
+
+const (
+	// activeBatch is how many rows one transaction takes.
+	activeBatch = 100
+	// activeLinger is how long rows that are not needed any more wait for others to be deleted with them.
+	activeLinger = 2 * time.Second
+)
+
+// activeList keeps this ownership's rows on the hub's active list: the instances whose work others could not find by a
+// message. Rows are written and deleted many at a time, by one loop.
+type activeList struct {
+	p     *Partition
+	owner string
+	kick  chan struct{}
+
+	mu      sync.Mutex
+	entries map[string]*activeEntry
+	ended   bool
+}
+
+type activeEntry struct {
+	want, have bool
+	doubt      bool // the row may be there all the same: the answer to a write or a deletion did not come
+	busy       bool // a transaction that concerns it is under way
+	attempts   int32
+	changed    bool // attempts differ from the row's
+	waiting    []chan error
+	since      time.Time // not wanted since
+}
+
+func (e *activeEntry) unwanted() bool { return !e.want && (e.have || e.doubt) }
+
+func newActiveList(p *Partition) *activeList {
+	return &activeList{p: p, owner: newOwner(), kick: make(chan struct{}, 1), entries: map[string]*activeEntry{}}
+}
+
+// newOwner names an ownership. It sorts by time, for those who read the table.
+func newOwner() string { return time.Now().UTC().Format("20060102T150405") + "-" + rand.Text()[:10] }
+
+// ensure returns once every instance has its row.
+func (a *activeList) ensure(ctx context.Context, ids ...string) error {
+	var waits []chan error
+	a.mu.Lock()
+	for _, id := range ids {
+		e := a.entry(id)
+		e.want = true
+		if e.have && !e.busy {
+			continue
+		}
+		done := make(chan error, 1)
+		e.waiting = append(e.waiting, done)
+		waits = append(waits, done)
+	}
+	ended := a.ended
+	a.mu.Unlock()
+	if ended {
+		return ErrLeaseLost
+	}
+	signal(a.kick)
+	var errs []error
+	for _, done := range waits {
+		select {
+		case err := <-done:
+			errs = append(errs, err)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// entry needs mu.
+func (a *activeList) entry(id string) *activeEntry {
+	e := a.entries[id]
+	if e == nil {
+		e = &activeEntry{}
+		a.entries[id] = e
+	}
+	return e
+}
+
+// has says whether the instance has a row that stays.
+func (a *activeList) has(id string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e := a.entries[id]
+	return e != nil && e.have && e.want
+}
+
+// release says that the instance needs no row. It is deleted some time later.
+func (a *activeList) release(id string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e := a.entries[id]
+	switch {
+	case e == nil:
+	case !e.have && !e.busy && !e.doubt:
+		e.answer(nil)
+		delete(a.entries, id)
+	case e.want:
+		e.answer(nil)
+		e.want, e.since = false, time.Now()
+		signal(a.kick)
+	}
+}
+
+// progress says that the instance has got further since it was taken over.
+func (a *activeList) progress(id string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if e := a.entries[id]; e != nil && e.attempts > 0 {
+		e.attempts, e.changed = 0, true
+		signal(a.kick)
+	}
+}
+
+// attempt counts one more owner that takes the instance over, before its row is written.
+func (a *activeList) attempt(id string, attempts int32) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e := a.entry(id)
+	e.attempts, e.changed = max(e.attempts, attempts), true
+}
+
+func (a *activeList) attempts(id string) int32 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if e := a.entries[id]; e != nil {
+		return e.attempts
+	}
+	return 0
+}
+
+// leave takes back the attempts of an owner that ends in order.
+func (a *activeList) leave(ctx context.Context) {
+	a.mu.Lock()
+	for _, e := range a.entries {
+		if e.want && e.attempts > 0 {
+			e.attempts, e.changed = e.attempts-1, true
+		}
+	}
+	a.mu.Unlock()
+	for a.write(ctx) {
+	}
+}
+
+func (a *activeList) run(ctx context.Context) {
+	defer a.end()
+	for ctx.Err() == nil {
+		more := a.write(ctx)
+		wait := a.remove(ctx, false)
+		if more {
+			continue
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-a.kick:
+		case <-t.C:
+		case <-ctx.Done():
+		}
+		t.Stop()
+	}
+}
+
+func (a *activeList) end() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ended = true
+	for _, e := range a.entries {
+		e.answer(ErrLeaseLost)
+	}
+}
+
+func (e *activeEntry) answer(err error) {
+	for _, done := range e.waiting {
+		done <- err
+	}
+	e.waiting = nil
+}
+
+// write writes the rows that are wanted; true means that more wait.
+func (a *activeList) write(ctx context.Context) bool {
+	rows := a.choose(func(e *activeEntry) bool { return e.want && (!e.have || e.changed) })
+	if len(rows) == 0 {
+		return false
+	}
+	err := a.p.cfg.Tables.PutActive(ctx, rows)
+	if err != nil && ctx.Err() == nil {
+		a.p.log.Warn("the active list could not be written; what it would cover keeps its messages", keyError, err, keyCount, len(rows))
+	}
+	a.settle(rows, err, func(e *activeEntry, ok bool) {
+		if ok {
+			e.have, e.doubt, e.changed = true, false, false
+		} else {
+			e.doubt = !e.have
+		}
+	})
+	return err == nil
+}
+
+// remove deletes rows that are not wanted, when there are many or they have waited long enough, and says when to look
+// again.
+func (a *activeList) remove(ctx context.Context, now bool) time.Duration {
+	a.mu.Lock()
+	idle, oldest := 0, time.Now()
+	for _, e := range a.entries {
+		if e.unwanted() && !e.busy {
+			idle++
+			if e.since.Before(oldest) {
+				oldest = e.since
+			}
+		}
+	}
+	a.mu.Unlock()
+	if idle == 0 {
+		return time.Minute
+	}
+	if left := activeLinger - time.Since(oldest); left > 0 && idle < activeBatch && !now {
+		return left
+	}
+	rows := a.choose((*activeEntry).unwanted)
+	err := a.p.cfg.Tables.DeleteActive(ctx, rows)
+	if err != nil && ctx.Err() == nil {
+		a.p.log.Warn("rows of the active list could not be deleted; trying again", keyError, err)
+	}
+	a.settle(rows, err, func(e *activeEntry, ok bool) { e.have, e.doubt = false, !ok })
+	if err != nil {
+		return activeLinger
+	}
+	return 0
+}
+
+// removeAll deletes every row that is not wanted, as far as ctx and the storage let it.
+func (a *activeList) removeAll(ctx context.Context) {
+	for ctx.Err() == nil {
+		if a.remove(ctx, true) > 0 {
+			return
+		}
+	}
+}
+
+// choose takes up to one transaction's entries into work.
+func (a *activeList) choose(which func(*activeEntry) bool) []tables.ActiveRow {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var rows []tables.ActiveRow
+	for id, e := range a.entries {
+		if len(rows) == activeBatch {
+			break
+		}
+		if !e.busy && which(e) {
+			e.busy = true
+			rows = append(rows, tables.ActiveRow{Queue: a.p.queue.Name(), Owner: a.owner, InstanceID: id, Attempts: e.attempts})
+		}
+	}
+	return rows
+}
+
+func (a *activeList) settle(rows []tables.ActiveRow, err error, change func(e *activeEntry, ok bool)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	again := false
+	for _, r := range rows {
+		e := a.entries[r.InstanceID]
+		e.busy = false
+		change(e, err == nil)
+		switch {
+		case err != nil:
+			e.answer(err)
+		case e.have && e.want:
+			e.answer(nil)
+		case e.want:
+			again = true // asked for again while it was being deleted
+		case !e.have && !e.doubt:
+			delete(a.entries, r.InstanceID)
+		}
+	}
+	if again {
+		signal(a.kick)
+	}
+}

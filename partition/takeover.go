@@ -1,0 +1,102 @@
+package partition
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/go-taskhub/taskhub/history"
+	"github.com/go-taskhub/taskhub/internal/replay"
+	"github.com/go-taskhub/taskhub/tables"
+)
+
+const (
+	// relistEvery is how often the active list is read again, for rows that a dying owner wrote late.
+	relistEvery = 10 * time.Minute
+	// mostAttempts is how many owners in a row may take an instance over without getting it any further, before it fails.
+	mostAttempts = 20
+)
+
+// takeOver finds the instances whose work a dead owner had in memory, and sets them to work.
+func (p *Partition) takeOver(ctx context.Context) {
+	for pause := time.Second; ctx.Err() == nil; {
+		err := p.takeOverOnce(ctx)
+		next := relistEvery
+		if err != nil && ctx.Err() == nil {
+			p.log.Warn("the active list could not be taken over; trying again", keyError, err, keyDelay, pause)
+			next, pause = pause, min(2*pause, time.Minute)
+		}
+		t := time.NewTimer(next)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+		}
+		t.Stop()
+	}
+}
+
+func (p *Partition) takeOverOnce(ctx context.Context) error {
+	rows, err := p.cfg.Tables.ListActive(ctx, p.queue.Name())
+	if err != nil {
+		return err
+	}
+	var dead []tables.ActiveRow
+	for _, r := range rows {
+		if r.Owner != p.active.owner {
+			dead = append(dead, r)
+		}
+	}
+	if len(dead) > 0 {
+		p.log.Info("taking over instances that another owner was working on", keyCount, len(dead))
+	}
+	for len(dead) > 0 {
+		n := min(len(dead), activeBatch)
+		if err := p.adopt(ctx, dead[:n]); err != nil {
+			return err
+		}
+		dead = dead[n:]
+	}
+	return nil
+}
+
+// checkAttempts ends an instance whose owners die of it.
+func (s *session) checkAttempts(ctx context.Context) error {
+	n := s.p.active.attempts(s.id)
+	if n <= mostAttempts || !s.st.exists() || s.st.ended != nil {
+		return nil
+	}
+	text := fmt.Sprintf("%d workers in a row have ended, or lost the partition, after they took this instance over without getting it any further; "+
+		"look at their logs, mend the cause, and rewind the instance", n-1)
+	s.log.Error("the instance is failed", keyReason, text)
+	ep := &episode{now: s.st.episodeTime(nil), firstRow: s.st.rows, base: s.st.executionID}
+	ep.addMarker(&history.OrchestratorStarted{})
+	s.end(ep, &replay.Outcome{
+		EventID: s.st.nextID(), Status: history.Failed, Result: &text,
+		Failure: &history.FailureDetails{ErrorType: "TooManyAttempts", ErrorMessage: text, IsNonRetriable: true},
+	})
+	ep.addMarker(&history.OrchestratorCompleted{})
+	s.st.untaken, s.st.past = nil, nil
+	return s.take(ctx, ep, &sorted{}, nil)
+}
+
+// adopt writes own rows before the dead owner's go, so that the instances can be found at every instant.
+func (p *Partition) adopt(ctx context.Context, dead []tables.ActiveRow) error {
+	if err := p.owned(); err != nil {
+		return err
+	}
+	ids := make([]string, len(dead))
+	for i, r := range dead {
+		ids[i] = r.InstanceID
+		p.active.attempt(r.InstanceID, r.Attempts+1)
+	}
+	if err := p.active.ensure(ctx, ids...); err != nil {
+		return err
+	}
+	if err := p.cfg.Tables.DeleteActive(ctx, dead); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		p.sessions.summon(id)
+	}
+	return nil
+}
