@@ -102,6 +102,7 @@ func (s *session) commit(ctx context.Context, ep *episode, answered map[int32]st
 			return err
 		}
 	}
+	ep.committed.DeleteRowsFrom, ep.committed.DeleteRowsTo = s.oldRows(ep)
 	done, err := s.p.cfg.Tables.Commit(ctx, ep.committed)
 	if err != nil {
 		return fmt.Errorf("committing: %w", err)
@@ -110,6 +111,8 @@ func (s *session) commit(ctx context.Context, ep *episode, answered map[int32]st
 	st.etag = done.ETag
 	st.rows = ep.firstRow + len(ep.records)
 	st.totalRows = max(st.totalRows, st.rows)
+	st.forgetOldRows(ep.committed)
+	s.noteBlobs(ep)
 	episodes := st.episodes
 	if ep.newGeneration {
 		st.forgetGeneration()

@@ -199,11 +199,9 @@ func (st *state) nextID() (id int32) {
 	return id
 }
 
-// remember keeps the custom status over turns that do not set one.
+// remember keeps the custom status, also for the next generation.
 func (s *session) remember(t *replay.Turn) {
-	if t.CustomStatus != nil {
-		s.st.customStatus = t.CustomStatus
-	}
+	s.st.customStatus = t.CustomStatus
 }
 
 // episodeTime is the instant the orchestrator sees: now, but never before what it saw already or before the timers

@@ -43,7 +43,10 @@ type session struct {
 	st        *state // nil: nothing is known, load before use
 	status    status
 	conflicts int
+	// staleBlobs hold large values of generations that are over.
+	staleBlobs []string
 
+	damaged  bool // the status row says that the history cannot be read
 	mustLoad bool // another owner has left it, and it could not be loaded yet
 	unsure   bool // the last step failed: what there is to do shows when the next one has loaded the instance
 
@@ -124,7 +127,7 @@ func (s *session) step(items []*item, load bool) {
 		s.failed(ctx, items, load, err)
 		return
 	}
-	s.conflicts, s.mustLoad, s.unsure = 0, false, false
+	s.conflicts, s.mustLoad, s.unsure, s.damaged = 0, false, false, false
 	s.settle(ctx, found)
 }
 
@@ -160,7 +163,7 @@ func (s *session) apply(ctx context.Context, items []*item, load bool) (found *s
 			return found, err
 		}
 	}
-	if err = s.catchUpStatus(ctx, found, load || len(left) > 0); err != nil {
+	if err = s.catchUpStatus(ctx, found, load || s.damaged || len(left) > 0); err != nil {
 		return found, err
 	}
 	if err = s.advance(ctx, found); err != nil {
@@ -326,6 +329,7 @@ func (s *session) failed(ctx context.Context, items []*item, load bool, err erro
 		return
 	}
 	s.conflicts = 0
+	s.markDamaged(ctx, items, err)
 	s.log.Error("the instance cannot be advanced; its messages are set aside with growing delay", keyError, err)
 	for _, it := range items {
 		s.park(ctx, it, err.Error())
@@ -378,7 +382,7 @@ func (s *session) drop() {
 
 // worthKeeping says whether an idle session saves a load later.
 func (s *session) worthKeeping() bool {
-	return s.mustLoad || s.hasWork() || s.status.dirty() || s.st != nil && s.st.started != nil && s.st.ended == nil
+	return s.mustLoad || s.damaged || s.hasWork() || s.status.dirty() || s.st != nil && s.st.started != nil && s.st.ended == nil
 }
 
 // hasWork says whether this process alone knows of something, or keeps messages for the instance.
@@ -394,6 +398,7 @@ func (s *session) ensureLoaded(ctx context.Context) error {
 		return err
 	}
 	s.st = stateOf(h)
+	s.staleBlobs = append(s.staleBlobs, h.StaleBlobs...)
 	return s.noteLoaded(h)
 }
 
@@ -429,7 +434,7 @@ func (s *session) newReplay(def *replay.Definition) *replay.Session {
 		Instance:   history.Instance{InstanceID: s.id, ExecutionID: history.String(s.st.executionID)},
 		Logger:     s.log.With(keyExecution, s.st.executionID),
 		Errors:     s.p.cfg.Errors,
-		StuckAfter: s.p.cfg.StuckAfter,
+		StuckAfter: s.p.cfg.StuckAfter, CustomStatus: s.st.customStatus,
 	})
 	return s.st.replay
 }

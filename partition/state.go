@@ -11,10 +11,11 @@ import (
 // state is what a session knows of its instance.
 type state struct {
 	executionID string
-	startID     string // execution id of the first generation
-	etag        string // of the sentinel; "" when there is none
-	rows        int    // rows of this generation
-	totalRows   int    // rows of any generation
+	startID     string   // execution id of the first generation
+	etag        string   // of the sentinel; "" when there is none
+	rows        int      // rows of this generation
+	totalRows   int      // rows of any generation
+	blobs       []string // with large values of this generation
 	episodes    int32
 	started     *history.ExecutionStarted
 	ended       *history.ExecutionCompleted
@@ -49,7 +50,7 @@ func (st *state) remembered() []tables.Seen {
 func stateOf(h *tables.History) *state {
 	st := &state{
 		executionID: h.ExecutionID, startID: h.StartID, etag: h.ETag,
-		rows: len(h.Records), totalRows: h.TotalRows,
+		rows: len(h.Records), totalRows: h.TotalRows, blobs: h.Blobs,
 	}
 	st.forgetGeneration()
 	if st.startID == "" {
@@ -160,7 +161,7 @@ func (st *state) begin(e *history.ExecutionStarted) {
 	}
 	*st = state{
 		executionID: deref(e.Instance.ExecutionID), startID: deref(e.Instance.ExecutionID),
-		etag: st.etag, totalRows: max(st.totalRows, st.rows), seen: st.retire(), last: st.last,
+		etag: st.etag, totalRows: max(st.totalRows, st.rows), blobs: st.blobs, seen: st.retire(), last: st.last,
 		started: e,
 	}
 	st.forgetGeneration()

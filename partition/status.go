@@ -161,6 +161,7 @@ func (s *session) flushStatus(ctx context.Context) error {
 	if terminal {
 		s.p.cfg.Host.InstanceEnded(s.id)
 	}
+	s.deleteStaleBlobs(ctx)
 	return nil
 }
 
