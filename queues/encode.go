@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/go-taskhub/taskhub/history"
@@ -35,7 +36,35 @@ func (q *Queue) encode(ctx context.Context, env *history.Envelope) (body []byte,
 	if len(text) > maxText {
 		return nil, "", fmt.Errorf("the message has %d bytes, more than the %d that a queue takes", len(text), maxText)
 	}
-	return appendBody(make([]byte, 0, len(text)+len(text)/8+len(bodyStart)+len(bodyEnd)), text), blob, nil
+	body = appendBody(make([]byte, 0, len(text)+len(text)/8+len(bodyStart)+len(bodyEnd)), text)
+	if q.ascii {
+		body = asciiXML(body)
+	}
+	return body, blob, nil
+}
+
+// emulatedAccount is the account of Azurite and of the embedded storage. No account in Azure has its name.
+const emulatedAccount = "devstoreaccount1"
+
+// asciiXML writes characters beyond ASCII as references. Azurite decodes a request piece by piece as it comes from the
+// network, and spoils a character whose bytes come in two pieces. The service stores the same text either way, but how it
+// counts references against the size of a message is not documented, so accounts in Azure get the characters themselves.
+func asciiXML(body []byte) []byte {
+	first := bytes.IndexFunc(body, func(r rune) bool { return r >= utf8.RuneSelf })
+	if first < 0 {
+		return body
+	}
+	out := append(make([]byte, 0, len(body)+len(body)/2), body[:first]...)
+	for rest := body[first:]; len(rest) > 0; {
+		r, size := utf8.DecodeRune(rest)
+		if r < utf8.RuneSelf {
+			out = append(out, rest[0])
+		} else {
+			out = append(strconv.AppendInt(append(out, "&#x"...), int64(r), 16), ';')
+		}
+		rest = rest[size:]
+	}
+	return out
 }
 
 // offload writes a message to its blob and returns the text of the wrapper that refers to it.

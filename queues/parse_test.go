@@ -89,3 +89,20 @@ func FuzzBody(f *testing.F) {
 		}
 	})
 }
+
+// TestASCIIBodies: references stand for the same text.
+func TestASCIIBodies(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "plain", "é", "日本 & <x>", "a😀b", strings.Repeat("ü", 1000), "\u0085\u2028"} {
+		body := asciiXML(appendBody(nil, []byte(text)))
+		for _, c := range body {
+			if c >= 0x80 {
+				t.Fatalf("%q: the body is not ASCII", text)
+			}
+		}
+		var got struct{ MessageText string }
+		if err := xml.Unmarshal(body, &got); err != nil || got.MessageText != text {
+			t.Errorf("%q became %q, %v", text, got.MessageText, err)
+		}
+	}
+}

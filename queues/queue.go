@@ -22,10 +22,11 @@ type Queue struct {
 	client   *azqueue.QueueClient
 	payloads *payloads.Store
 	base64   bool
+	ascii    bool // characters beyond ASCII go as references
 }
 
 func newQueue(cfg Config, name string) *Queue {
-	return &Queue{name: name, client: cfg.Account.Queues().NewQueueClient(name), payloads: cfg.Payloads, base64: cfg.Base64}
+	return &Queue{name: name, client: cfg.Account.Queues().NewQueueClient(name), payloads: cfg.Payloads, base64: cfg.Base64, ascii: cfg.Account.Name() == emulatedAccount}
 }
 
 // Name returns the queue's name.
