@@ -35,26 +35,47 @@ func (w *work) duePromotion() bool {
 
 // promote puts a work item for local work; the caller holds busy. Until that is acknowledged the work stays local.
 func (r *Runner) promote(ctx context.Context, w *work) error {
+	sent := time.Now()
+	receipt, err := r.putLocal(ctx, w, r.cfg.Lock)
+	if err != nil {
+		return err
+	}
+	r.rekey(w, receipt)
+	w.LockedUntil = sent.Add(r.cfg.Lock)
+	w.promoted()
+	return nil
+}
+
+// putBack makes a work item for everybody of local work that is not done here; the caller holds busy. When that fails the
+// work stays named in its instance's history, and the next owner of the instance begins it again.
+func (r *Runner) putBack(ctx context.Context, w *work, delay time.Duration) error {
+	if _, err := r.putLocal(ctx, w, delay); err != nil {
+		return err
+	}
+	w.promoted()
+	return nil
+}
+
+// putLocal puts the work item of local work, with what its activity last said.
+func (r *Runner) putLocal(ctx context.Context, w *work, delay time.Duration) (queues.Receipt, error) {
 	env := *w.Envelope
 	details := w.toSave()
 	if details != nil {
 		env = *w.withDetails(details)
 	}
 	env.SequenceNumber = r.cfg.Queues.NextSequence()
-	sent := time.Now()
-	receipt, err := r.queue.Put(ctx, &env, r.cfg.Lock)
-	if err != nil {
-		return err
-	}
-	if details != nil {
+	receipt, err := r.queue.Put(ctx, &env, delay)
+	if err == nil && details != nil {
 		w.saved(details)
 	}
-	r.rekey(w, receipt)
-	w.LockedUntil = sent.Add(r.cfg.Lock)
+	return receipt, err
+}
+
+// promoted tells who handed the work over that it is in a queue.
+func (w *work) promoted() {
 	if w.Promoted != nil {
 		w.Promoted()
 	}
-	return nil
 }
 
 func (r *Runner) rekey(w *work, receipt queues.Receipt) {
@@ -89,19 +110,13 @@ func (r *Runner) Detach(ctx context.Context, concerns func(instanceID string) bo
 
 // detach promotes what runs, and gives what waits to everybody; the caller holds busy.
 func (r *Runner) detach(ctx context.Context, w *work) error {
-	waits := r.withdraw(w)
-	if err := r.promote(ctx, w); err != nil || !waits {
-		if waits {
-			w.gone = true
-			r.forget(w)
-		}
-		return err
+	if !r.withdraw(w) {
+		return r.promote(ctx, w)
 	}
 	w.gone = true
 	r.forget(w)
 	w.cancel(nil)
-	_, err := r.queue.SetVisibility(ctx, w.Receipt, 0)
-	return err
+	return r.putBack(ctx, w, 0)
 }
 
 // withdraw takes work out of the backlog; false means that it runs.

@@ -90,26 +90,8 @@ func (env *Env) stale(m *message) bool {
 	if in == nil || in.over() || in.execution != m.execution {
 		return true
 	}
-	id, ok := answers(m.event)
+	id, ok := history.Answers(m.event)
 	return ok && !in.awaits(id)
-}
-
-// answers returns the id of the decision that an event answers.
-func answers(e history.Event) (int32, bool) {
-	switch e := e.(type) {
-	case *history.TaskCompleted:
-		return e.TaskScheduledID, true
-	case *history.TaskFailed:
-		return e.TaskScheduledID, true
-	case *history.SubOrchestrationCompleted:
-		return e.TaskScheduledID, true
-	case *history.SubOrchestrationFailed:
-		return e.TaskScheduledID, true
-	case *history.TimerFired:
-		return e.TimerID, true
-	default:
-		return 0, false
-	}
 }
 
 // step lets happen what is due next.

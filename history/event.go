@@ -34,6 +34,24 @@ type Base struct {
 	Timestamp time.Time
 }
 
+// Answers returns the id of the decision that an event answers, and false for
+// events that answer none.
+func Answers(e Event) (id int32, ok bool) {
+	switch e := e.(type) {
+	case *TaskCompleted:
+		return e.TaskScheduledID, true
+	case *TaskFailed:
+		return e.TaskScheduledID, true
+	case *SubOrchestrationCompleted:
+		return e.TaskScheduledID, true
+	case *SubOrchestrationFailed:
+		return e.TaskScheduledID, true
+	case *TimerFired:
+		return e.TimerID, true
+	}
+	return 0, false
+}
+
 // Common returns b itself.
 func (b *Base) Common() *Base { return b }
 

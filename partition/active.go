@@ -204,6 +204,7 @@ func (a *activeList) write(ctx context.Context) bool {
 			e.have, e.doubt, e.changed = true, false, false
 		} else {
 			e.doubt = !e.have
+			e.answer(err)
 		}
 	})
 	return err == nil
@@ -276,13 +277,11 @@ func (a *activeList) settle(rows []tables.ActiveRow, err error, change func(e *a
 		e.busy = false
 		change(e, err == nil)
 		switch {
-		case err != nil:
-			e.answer(err)
 		case e.have && e.want:
 			e.answer(nil)
-		case e.want:
-			again = true // asked for again while it was being deleted
-		case !e.have && !e.doubt:
+		case e.want && len(e.waiting) > 0:
+			again = true // asked for again while it was being deleted, whatever came of that
+		case !e.want && !e.have && !e.doubt:
 			delete(a.entries, r.InstanceID)
 		}
 	}

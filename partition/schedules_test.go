@@ -386,6 +386,30 @@ func testActiveListInDoubt(t *testing.T) {
 	if err := list.ensure(ctx, "i"); err != nil {
 		t.Fatal(err)
 	}
+	// Asked for again while its deletion fails, it is written, and nobody hears of the deletion.
+	deleting, goOn := make(chan struct{}), make(chan struct{})
+	var once atomic.Bool
+	s.faults.set(func(req *http.Request) error {
+		if commits(req) && once.CompareAndSwap(false, true) {
+			close(deleting)
+			<-goOn
+			return errInjected
+		}
+		return nil
+	}, nil)
+	list.release("i")
+	<-deleting
+	again := make(chan error, 1)
+	go func() { again <- list.ensure(ctx, "i") }()
+	eventually(t, "the row is asked for", func() bool {
+		list.mu.Lock()
+		defer list.mu.Unlock()
+		return len(list.entries["i"].waiting) > 0
+	})
+	close(goOn)
+	if err := <-again; err != nil {
+		t.Fatal(err)
+	}
 	lose("the row is deleted", func() { list.release("i") })
 	if err := list.ensure(ctx, "i"); err != nil {
 		t.Fatal(err)

@@ -243,28 +243,11 @@ func (s *session) takeGo(ctx context.Context, ep *episode, found *sorted, accept
 func answeredBy(items []*item) map[int32]struct{} {
 	ids := make(map[int32]struct{}, len(items))
 	for _, it := range items {
-		if id, ok := answers(it.event); ok {
+		if id, ok := history.Answers(it.event); ok {
 			ids[id] = struct{}{}
 		}
 	}
 	return ids
-}
-
-// answers is the action that an event answers.
-func answers(e history.Event) (int32, bool) {
-	switch e := e.(type) {
-	case *history.TaskCompleted:
-		return e.TaskScheduledID, true
-	case *history.TaskFailed:
-		return e.TaskScheduledID, true
-	case *history.SubOrchestrationCompleted:
-		return e.TaskScheduledID, true
-	case *history.SubOrchestrationFailed:
-		return e.TaskScheduledID, true
-	case *history.TimerFired:
-		return e.TimerID, true
-	}
-	return 0, false
 }
 
 // settle deletes the messages of copies, sets aside what cannot be applied now, and looks again at results that came
