@@ -55,5 +55,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer stopProfile()
+	stopMemory, err := startMemoryProfile(o.memProfile)
+	if err != nil {
+		return err
+	}
+	defer stopMemory()
 	return measure(ctx, o, out)
 }

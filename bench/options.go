@@ -32,6 +32,7 @@ type options struct {
 	seconds, settle            time.Duration // for idle
 	maxPoll                    time.Duration
 	mark, cpuProfile           string
+	memProfile                 string
 	child                      bool
 }
 
@@ -56,6 +57,7 @@ func parse(args []string) (options, error) {
 	f.IntVar(&maxPoll, "maxpoll", 0, "longest pause between two looks at an idle queue, in milliseconds; the worker's default by default")
 	f.StringVar(&o.mark, "mark", "", "URL that gets a POST right before the first start")
 	f.StringVar(&o.cpuProfile, "cpuprofile", "", "file for a profile of this process")
+	f.StringVar(&o.memProfile, "memprofile", "", "file for a profile of what this process allocates")
 	f.BoolVar(&o.child, "child", false, "used by bench itself for its worker processes")
 	if err := f.Parse(args); err != nil {
 		return o, err

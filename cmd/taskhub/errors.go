@@ -13,13 +13,6 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Exit statuses.
-const (
-	exitOK      = 0
-	exitFailure = 1
-	exitUsage   = 2
-)
-
 // usageError says that the command line cannot be carried out as it is written. Nothing was tried.
 type usageError struct{ err error }
 
@@ -55,15 +48,12 @@ func report(out io.Writer, err error) int {
 		return exitOK
 	}
 	text := err.Error()
-	if errors.Is(err, context.Canceled) { // only a signal does that
+	status := exitStatus(err)
+	if errors.Is(err, context.Canceled) && !errors.As(err, new(*statusError)) {
 		text = "interrupted"
 	}
 	fmt.Fprintln(out, "taskhub: "+redact(oneLine(text)))
-	var wrong *usageError
-	if errors.As(err, &wrong) {
-		return exitUsage
-	}
-	return exitFailure
+	return status
 }
 
 // oneLine joins the lines of joined errors, and drops what a terminal would take for commands.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"time"
 
 	"golang.org/x/term"
 )
@@ -15,8 +16,13 @@ type world struct {
 	out, err io.Writer
 	// person says whether somebody at a terminal sees what is written to err and answers on in.
 	person func() bool
-	getenv func(string) string
-	build  build
+	// terminal says whether a writer is a terminal.
+	terminal func(io.Writer) bool
+	getenv   func(string) string
+	// dir is the working directory, where host.json and local.settings.json of Azure Functions may be.
+	dir   string
+	now   func() time.Time
+	build build
 }
 
 // system is the world of the process.
@@ -24,9 +30,12 @@ func system() world {
 	info, _ := debug.ReadBuildInfo()
 	return world{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr,
-		person: func() bool { return isTerminal(os.Stdin) && isTerminal(os.Stderr) },
-		getenv: os.Getenv,
-		build:  newBuild(info, version, revision),
+		person:   func() bool { return isTerminal(os.Stdin) && isTerminal(os.Stderr) },
+		terminal: func(w io.Writer) bool { f, ok := w.(*os.File); return ok && isTerminal(f) },
+		getenv:   os.Getenv,
+		dir:      ".",
+		now:      time.Now,
+		build:    newBuild(info, version, revision),
 	}
 }
 
@@ -36,3 +45,6 @@ func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 func (w world) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(w.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
+
+// drawing says whether a writer is a terminal that understands more than lines of text.
+func (w world) drawing(to io.Writer) bool { return w.terminal(to) && w.getenv("TERM") != "dumb" }

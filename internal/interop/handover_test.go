@@ -204,8 +204,12 @@ func (p *pair) handOver(r relay) {
 		w := p.startLeg(l, i, i == len(r.legs)-1)
 		if i == 0 {
 			p.open()
-			p.startJobs(l.side, list)
-			p.awaitStarted(w, list)
+			// .NET's workers delete an event whose instance has not begun: the sender starts after its target has.
+			last := len(list) - 1
+			p.startJobs(l.side, list[:last])
+			p.awaitStarted(w, list[:last])
+			p.startJobs(l.side, list[last:])
+			p.awaitStarted(w, list[last:])
 			p.firstEvents(w)
 		}
 		if i == len(r.legs)-1 {
