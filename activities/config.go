@@ -19,6 +19,8 @@ type Work struct {
 	Attempt int
 	// Promoted, if set, is told that work without a receipt was put to the work-item queue. It must not block.
 	Promoted func()
+	// Ahead is set for work whose decision was not committed when it was handed over. Defaults to none.
+	Ahead Ahead
 }
 
 // Result is what became of a work item. Envelope is the message for the instance that asked.
@@ -47,9 +49,14 @@ type Config struct {
 	// for instances whose activities run here: when Runner.InstanceEnded is called, and once with every renewal of their
 	// locks. Defaults to nobody knowing.
 	Terminated func(ctx context.Context, execution history.Instance) (bool, error)
+	// Bury stores a work item that was tried in vain too often, and returns what its activity fails with. Defaults to none:
+	// such work items are tried for ever.
+	Bury func(ctx context.Context, l DeadLetter) (text string, err error)
 	// Alone says whether no other worker puts work items, so that there is no need to look for them often.
 	// Defaults to others doing so.
 	Alone func() bool
+	// Paused says whether work items are to be left in the queue, as while another application has the hub. Defaults to never.
+	Paused func() bool
 	// KeepAll says whether work without a receipt is taken however long it has to wait, as when no other worker could
 	// take it. Defaults to not.
 	KeepAll func() bool
@@ -103,6 +110,9 @@ func (c Config) withDefaults() Config {
 	if c.Alone == nil {
 		c.Alone = func() bool { return false }
 	}
+	if c.Paused == nil {
+		c.Paused = func() bool { return false }
+	}
 	if c.KeepAll == nil {
 		c.KeepAll = func() bool { return false }
 	}
@@ -129,6 +139,8 @@ const (
 	keyCount     = "count"
 	keyDelay     = "delay"
 	keyError     = "error"
+	keyLoop      = "loop"
+	keyStack     = "stack"
 	keyInstance  = "instance_id"
 	keyMessage   = "message_id"
 	keyOperation = "operation"

@@ -23,6 +23,11 @@ func (r *Runner) execute(w *work) {
 		r.giveBack([]*work{w}, 0)
 		return
 	}
+	if err := r.note(w); err != nil {
+		r.cfg.Logger.Warn("the attempt at a work item could not be noted; it is made later", keyActivity, call.Name, keyMessage, w.Receipt.ID, keyError, err)
+		r.giveBack([]*work{w}, noteAgain)
+		return
+	}
 	e := ending{hung: true}
 	if w.ctx.Err() == nil { // it may have been cancelled while it waited
 		e = r.attempt(w, call, handler)
@@ -36,7 +41,7 @@ func (r *Runner) conclude(w *work, call *history.TaskScheduled, e ending) {
 	cause := context.Cause(w.ctx)
 	var timeout *durable.ActivityTimeoutError
 	switch {
-	case errors.Is(cause, durable.ErrTerminated):
+	case errors.Is(cause, durable.ErrTerminated), errors.Is(cause, errDiscarded):
 		r.discard(w)
 	case e.err == nil && !e.hung:
 		r.finish(w, completed(call, e.output))

@@ -51,7 +51,9 @@ func (r *Runner) passOn(w *work, answer *history.Envelope) error {
 		return nil
 	}
 	w.catchUp()
-	if !r.cfg.Deliver(Result{Envelope: answer, WorkItem: w.Receipt, LockedUntil: w.LockedUntil}) {
+	result := Result{Envelope: answer, WorkItem: w.Receipt, LockedUntil: w.LockedUntil}
+	ahead := w.Ahead != nil && w.Ahead.Take(result)
+	if !ahead && !r.cfg.Deliver(result) {
 		if err := r.put(w, answer); err != nil {
 			return err
 		}

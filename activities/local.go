@@ -49,6 +49,9 @@ func (r *Runner) promote(ctx context.Context, w *work) error {
 // putBack makes a work item for everybody of local work that is not done here; the caller holds busy. When that fails the
 // work stays named in its instance's history, and the next owner of the instance begins it again.
 func (r *Runner) putBack(ctx context.Context, w *work, delay time.Duration) error {
+	if w.tentative() {
+		return nil // its instance decides it again
+	}
 	if _, err := r.putLocal(ctx, w, delay); err != nil {
 		return err
 	}
@@ -99,7 +102,7 @@ func (r *Runner) Detach(ctx context.Context, concerns func(instanceID string) bo
 		g.Go(func() error {
 			w.busy.Lock()
 			defer w.busy.Unlock()
-			if !w.gone && w.local() {
+			if !w.gone && w.local() && !w.tentative() {
 				r.settle(w, "detach", func(w *work) error { return r.detach(ctx, w) })
 			}
 			return nil

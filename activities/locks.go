@@ -22,7 +22,7 @@ func (r *Runner) giveBack(list []*work, delay time.Duration) {
 		if w.local() {
 			return r.putBack(r.storage, w, delay)
 		}
-		if _, err := r.relock(r.storage, w, delay); !isLost(w, err) {
+		if _, err := r.relock(r.storage, w, delay, false); !isLost(w, err) {
 			return err
 		}
 		return nil
@@ -67,8 +67,16 @@ func (r *Runner) settle(w *work, what string, do func(*work) error) {
 	}
 }
 
-// relock makes a work item invisible for a time. Heartbeat details that it lacks are written with the same call.
-func (r *Runner) relock(ctx context.Context, w *work, d time.Duration) (queues.Receipt, error) {
+// relock makes a work item invisible for a time. Heartbeat details that it lacks are written with the same call. An attempt
+// that does not go on is taken back.
+func (r *Runner) relock(ctx context.Context, w *work, d time.Duration, goesOn bool) (queues.Receipt, error) {
+	if t := w.tally; t != nil {
+		attempts := t.noted
+		if !goesOn {
+			attempts = t.failed
+		}
+		return r.write(ctx, w, attempts, d)
+	}
 	details := w.toSave()
 	if details == nil {
 		return r.queue.SetVisibility(ctx, w.Receipt, d)
@@ -132,7 +140,7 @@ func (r *Runner) renewDue() {
 
 // promoteDue promotes local work that has run for long. The caller holds busy, which is let go of.
 func (r *Runner) promoteDue(ctx context.Context, g *errgroup.Group, w *work) {
-	if w.gone || !w.duePromotion() {
+	if w.gone || !w.duePromotion() || w.tentative() {
 		w.busy.Unlock()
 		return
 	}
@@ -148,7 +156,7 @@ func (r *Runner) promoteDue(ctx context.Context, g *errgroup.Group, w *work) {
 // for as long as the lock is known to last.
 func (r *Runner) renew(ctx context.Context, w *work) error {
 	sent := time.Now()
-	renewed, err := r.relock(ctx, w, r.cfg.Lock)
+	renewed, err := r.relock(ctx, w, r.cfg.Lock, true)
 	switch {
 	case err == nil:
 		w.Receipt, w.LockedUntil = renewed, sent.Add(r.cfg.Lock)

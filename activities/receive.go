@@ -11,6 +11,7 @@ import (
 const (
 	receiveBatch = 32 // the queue service's limit
 	minPoll      = 25 * time.Millisecond
+	pausedLook   = 200 * time.Millisecond // between questions whether receiving may begin
 )
 
 // receipts is what the receive loop tells about itself.
@@ -43,6 +44,10 @@ func (r *Runner) receiveLoop() {
 	interval := minPoll
 	for r.receiving.Err() == nil {
 		r.lastTurn.Store(time.Now().UnixNano())
+		if r.cfg.Paused() {
+			r.pause(pausedLook)
+			continue
+		}
 		asked := min(r.room(), receiveBatch)
 		if asked == 0 {
 			r.pause(time.Second)
@@ -94,8 +99,15 @@ func (r *Runner) pause(d time.Duration) (woken bool) {
 func (r *Runner) take(batch []*queues.Delivery, until time.Time) (taken int) {
 	for _, d := range batch {
 		w := newWork(r.bodies, Work{Envelope: d.Envelope, Receipt: d.Receipt(), LockedUntil: until, Attempt: int(d.DequeueCount)})
-		delay := time.Duration(0)
-		switch why := r.refuse(d); {
+		w.tally = newTally(d)
+		delay, why := time.Duration(0), r.refuse(d)
+		reason, attempts := r.hopeless(d, why)
+		switch {
+		case reason != "":
+			if r.giveUp(w, DeadLetter{Delivery: d, Attempts: attempts, Reason: reason}) {
+				taken++
+				continue
+			}
 		case why != nil:
 			delay = r.park(d, why)
 		case r.takeOne(w):

@@ -20,7 +20,7 @@ func (r *Runner) refuse(d *queues.Delivery) *refusal {
 	if d.Err != nil {
 		var broken *queues.UndecodableError
 		return &refusal{
-			reason: "it cannot be decoded; delete it in Storage Explorer if nobody needs it: " + d.Err.Error(),
+			reason: "it cannot be decoded, and becomes a dead letter in the end: " + d.Err.Error(),
 			damage: errors.As(d.Err, &broken),
 		}
 	}

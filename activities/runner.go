@@ -61,10 +61,10 @@ func New(cfg Config) *Runner {
 // Start begins to receive work items. It returns at once.
 func (r *Runner) Start() {
 	r.startOnce.Do(func() {
-		r.loops.Go(r.keep)
-		r.loops.Go(r.watchEnded)
+		r.loops.Go(r.unfailing("renewing locks", r.keep))
+		r.loops.Go(r.unfailing("watching for ended instances", r.watchEnded))
 		if *r.cfg.Hosts {
-			r.receives.Go(r.receiveLoop)
+			r.receives.Go(r.unfailing("receiving", r.receiveLoop))
 		}
 	})
 }

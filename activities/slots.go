@@ -63,10 +63,14 @@ func (r *Runner) Offer(w Work) bool {
 		item.cancel(nil)
 		return false
 	}
-	if _, here := r.held[keyOf(w)]; here && w.Receipt.ID == "" {
-		item.cancel(nil)
-		return true // an instance that was loaded again begins what runs already
+	if here, ok := r.held[keyOf(w)]; ok && w.Receipt.ID == "" {
+		if !here.discarded() {
+			item.cancel(nil)
+			return true // an instance that was loaded again begins what runs already
+		}
+		r.replace(here)
 	}
+	item.follow()
 	r.enqueue(item)
 	return true
 }

@@ -21,6 +21,8 @@ type work struct {
 
 	again atomic.Pointer[Work] // the work item as received once more, because its lock had run out while it was here
 
+	tally *tally // nil for work that is not counted
+
 	busy sync.Mutex // held over storage calls on the message
 	gone bool       // deleted, given back or handed over; guarded by busy
 }

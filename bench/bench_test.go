@@ -33,24 +33,25 @@ func TestMain(m *testing.M) {
 func TestParseErrors(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"--workload nothing":          `--workload "nothing" is not one of chain, empty, events, fanout, idle, start, subs, timers`,
-		"--n 0":                       "--n must be at least 1",
-		"--workload idle --n -1":      "--n must be at least 0",
-		"--concurrency 0":             "--concurrency",
-		"--workers 0":                 "--workers",
-		"--input -1":                  "--input must be 0 to",
-		"--input 5000000000":          "--input must be 0 to",
-		"--partitions 17":             "--partitions",
-		"--fleet net":                 `--fleet "net" is not one of go, mixed`,
-		"--mode fast":                 "--mode",
-		"--workload idle --seconds 0": "--seconds",
-		"--maxpoll -1":                "--maxpoll",
-		"--conn=":                     "--conn is empty",
-		"chain":                       `"chain" is not a flag`,
-		"--surprise":                  "surprise",
-		"--n many":                    "many",
-		"compare":                     "--conn is missing",
-		"compare --conn embedded:":    "--conn",
+		"--workload nothing":             `--workload "nothing" is not one of chain, empty, events, fanout, idle, local, pipeline, start, subs, timers`,
+		"--n 0":                          "--n must be at least 1",
+		"--workload idle --n -1":         "--n must be at least 0",
+		"--concurrency 0":                "--concurrency",
+		"--workers 0":                    "--workers",
+		"--input -1":                     "--input must be 0 to",
+		"--input 5000000000":             "--input must be 0 to",
+		"--partitions 17":                "--partitions",
+		"--workload local --fleet mixed": "--workload local is of a Go fleet",
+		"--fleet net":                    `--fleet "net" is not one of go, mixed`,
+		"--mode fast":                    "--mode",
+		"--workload idle --seconds 0":    "--seconds",
+		"--maxpoll -1":                   "--maxpoll",
+		"--conn=":                        "--conn is empty",
+		"chain":                          `"chain" is not a flag`,
+		"--surprise":                     "surprise",
+		"--n many":                       "many",
+		"compare":                        "--conn is missing",
+		"compare --conn embedded:":       "--conn",
 		"compare --conn UseDevelopmentStorage=true --workloads chain,subs": `"subs" is not one of`,
 		"compare --conn UseDevelopmentStorage=true --n 0":                  "--n",
 		"compare --conn UseDevelopmentStorage=true more":                   `"more" is not a flag`,
@@ -97,7 +98,7 @@ func bench(t *testing.T, args ...string) (r result) {
 // TestWorkloads runs each workload in both fleets. The least number of calls follows from what must be written.
 func TestWorkloads(t *testing.T) {
 	t.Parallel()
-	least := map[string]float64{"empty": 5, "chain": 8, "fanout": 5, "subs": 9, "timers": 6, "events": 9, starting: 2}
+	least := map[string]float64{"empty": 5, "chain": 8, "pipeline": 6, "fanout": 5, "subs": 9, "timers": 6, "events": 9, starting: 2}
 	if got, want := slices.Sorted(maps.Keys(least)), slices.Sorted(maps.Keys(workloads)); !slices.Equal(got, want) {
 		t.Fatalf("this test knows %v, the command %v", got, want)
 	}
@@ -122,14 +123,19 @@ func TestWorkloads(t *testing.T) {
 
 func TestIdle(t *testing.T) {
 	t.Parallel()
-	for _, fleet := range []string{"go", "mixed"} {
-		t.Run(fleet, func(t *testing.T) {
-			t.Parallel()
-			r := bench(t, "--workload", idle, "--fleet", fleet, "--n", "3", "--seconds", "0.5", "--settle", "0.1", "--maxpoll", "50")
-			if r.Seconds < .5 || r.CallsByOperation["queue.get"] == 0 || r.CallsPerDay <= 0 || r.Bad != 0 {
-				t.Errorf("%+v", r)
+	for _, workload := range []string{idle, local} {
+		for _, fleet := range []string{"go", "mixed"} {
+			if workload == local && fleet == "mixed" {
+				continue // which is refused
 			}
-		})
+			t.Run(workload+" "+fleet, func(t *testing.T) {
+				t.Parallel()
+				r := bench(t, "--workload", workload, "--fleet", fleet, "--n", "3", "--seconds", "0.5", "--settle", "0.1", "--maxpoll", "50")
+				if r.Seconds < .5 || r.CallsByOperation["queue.get"] == 0 || r.CallsPerDay <= 0 || r.Bad != 0 {
+					t.Errorf("%+v", r)
+				}
+			})
+		}
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 	"github.com/go-taskhub/taskhub/taskhub"
 )
 
-// watchIdle counts the calls of workers that have nothing to do, with n instances that wait for an event.
+// watchIdle counts the calls of workers that have nothing to do, with n instances that wait.
 func watchIdle(ctx context.Context, o options, hub *taskhub.Hub, read func() (counts, error)) (*result, error) {
 	heap := heapInUse()
 	if err := startWaiting(ctx, o, hub); err != nil {
@@ -59,13 +59,17 @@ func heapInUse() int64 {
 
 // startWaiting starts the instances and returns when each has reached its wait.
 func startWaiting(ctx context.Context, o options, hub *taskhub.Hub) error {
+	what := waiter
+	if o.workload == local {
+		what = localWaiter
+	}
 	var next atomic.Int64
 	errs := make([]error, o.concurrency)
 	var wg sync.WaitGroup
 	for i := range errs {
 		wg.Go(func() {
 			for errs[i] == nil && next.Add(1) <= int64(o.n) {
-				_, errs[i] = waiter.Start(ctx, hub.Client(), durable.Void{})
+				_, errs[i] = what.Start(ctx, hub.Client(), durable.Void{})
 			}
 		})
 	}
@@ -79,12 +83,30 @@ func startWaiting(ctx context.Context, o options, hub *taskhub.Hub) error {
 			return err
 		}
 		if byStatus[history.Running] >= o.n {
-			return nil
+			break
 		}
 		if err := pause(ctx, 500*time.Millisecond); err != nil {
 			return err
 		}
 	}
+	return triggersGone(ctx, hub)
+}
+
+// triggersGone waits until no message is left by which the instances were started. Where something is local they are kept
+// until a row on the active list has taken their place.
+func triggersGone(ctx context.Context, hub *taskhub.Hub) error {
+	for i := 0; i < hub.Partitions(); {
+		left, err := hub.Queues().Control(i).ApproximateCount(ctx)
+		if err != nil {
+			return err
+		}
+		if left == 0 {
+			i++
+		} else if err := pause(ctx, 500*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // pause lets time pass.

@@ -63,7 +63,7 @@ func measure(ctx context.Context, o options, out io.Writer) (err error) {
 	}
 	defer stop()
 	watch := watchWork
-	if o.workload == idle {
+	if watched(o.workload) {
 		watch = watchIdle
 	}
 	r, err := watch(ctx, o, hub, read)

@@ -46,14 +46,14 @@ func parse(args []string) (options, error) {
 	f.StringVar(&o.hub, "hub", "", "task hub, which stays afterwards; a fresh one by default, which is deleted afterwards")
 	f.StringVar(&o.workload, "workload", "chain", workloadNames())
 	f.IntVar(&o.input, "input", 5, "size of each orchestration: activities, children, events, or milliseconds of a timer")
-	f.IntVar(&o.n, "n", 200, "orchestrations; for idle, those that wait for an event meanwhile, none by default")
+	f.IntVar(&o.n, "n", 200, "orchestrations; for idle and local, those that wait meanwhile, none by default")
 	f.IntVar(&o.concurrency, "concurrency", 50, "orchestrations in flight")
 	f.IntVar(&o.workers, "workers", 1, "worker processes; with 1 the worker is in this process")
 	f.IntVar(&o.partitions, "partitions", 4, "partitions of the hub")
 	f.StringVar(&o.fleet, "fleet", "go", "kind of fleet: go or mixed")
 	f.StringVar(&mode, "mode", "safe", "partition manager: safe, legacy or table")
-	f.Float64Var(&seconds, "seconds", 60, "how long idle is watched")
-	f.Float64Var(&settle, "settle", -1, "seconds that idle waits before it counts, so that pauses between polls have grown; twice the longest pause by default")
+	f.Float64Var(&seconds, "seconds", 60, "how long idle and local are watched")
+	f.Float64Var(&settle, "settle", -1, "seconds that idle and local wait before they count, so that pauses between polls have grown; twice the longest pause by default")
 	f.IntVar(&maxPoll, "maxpoll", 0, "longest pause between two looks at an idle queue, in milliseconds; the worker's default by default")
 	f.StringVar(&o.mark, "mark", "", "URL that gets a POST right before the first start")
 	f.StringVar(&o.cpuProfile, "cpuprofile", "", "file for a profile of this process")
@@ -67,7 +67,7 @@ func parse(args []string) (options, error) {
 	}
 	given := map[string]bool{}
 	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	if o.workload == idle && !given["n"] {
+	if watched(o.workload) && !given["n"] {
 		o.n = 0
 	}
 	o.seconds, o.settle, o.maxPoll = inSeconds(seconds), inSeconds(settle), time.Duration(maxPoll)*time.Millisecond
@@ -87,11 +87,11 @@ func inSeconds(s float64) time.Duration { return time.Duration(s * float64(time.
 
 func (o *options) check() error {
 	least := 1
-	if o.workload == idle {
+	if watched(o.workload) {
 		least = 0
 	}
 	switch {
-	case o.workload != idle && workloads[o.workload] == nil:
+	case !watched(o.workload) && workloads[o.workload] == nil:
 		return fmt.Errorf("--workload %q is not one of %s", o.workload, workloadNames())
 	case o.n < least || o.concurrency < 1 || o.workers < 1:
 		return fmt.Errorf("--n must be at least %d, --concurrency and --workers at least 1", least)
@@ -99,6 +99,8 @@ func (o *options) check() error {
 		return fmt.Errorf("--input must be 0 to %d", maxInput)
 	case o.partitions < 1 || o.partitions > 16:
 		return errors.New("--partitions must be 1 to 16")
+	case o.workload == local && o.fleet != "go":
+		return errors.New("--workload local is of a Go fleet: in a mixed one nothing is known to a worker alone")
 	case o.fleet != "mixed" && o.fleet != "go":
 		return fmt.Errorf("--fleet %q is not one of go, mixed", o.fleet)
 	case o.seconds <= 0:
@@ -128,7 +130,7 @@ func (o *options) fill() {
 }
 
 func workloadNames() string {
-	names := []string{idle}
+	names := []string{idle, local}
 	for name := range workloads {
 		names = append(names, name)
 	}

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/go-taskhub/taskhub/emulator"
-	"github.com/go-taskhub/taskhub/internal/twins/programs"
 	"github.com/go-taskhub/taskhub/storage"
 	"github.com/go-taskhub/taskhub/taskhub"
 	"github.com/go-taskhub/taskhub/worker"
@@ -88,11 +87,15 @@ func (o *options) shareStorage(ctx context.Context) (stop func(), err error) {
 
 // startWorker runs a worker in this process.
 func startWorker(ctx context.Context, hub *taskhub.Hub, o options) (*worker.Worker, error) {
-	w, err := worker.New(hub, worker.Config{Fleet: worker.Fleet(o.fleet), MaxPoll: o.maxPoll})
+	cfg := worker.Config{Fleet: worker.Fleet(o.fleet), MaxPoll: o.maxPoll}
+	if o.workload == local {
+		cfg.MaxActivities = 1
+	}
+	w, err := worker.New(hub, cfg)
 	if err != nil {
 		return nil, err
 	}
-	if err := w.Register(append(orchestrators(), programs.Activities()...)...); err != nil {
+	if err := w.Register(append(orchestrators(), activities()...)...); err != nil {
 		return nil, err
 	}
 	if err := w.Start(ctx); err != nil {
@@ -166,7 +169,7 @@ func spawn(ctx context.Context, o options) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, "--child", "--conn", fromEnvironment, "--hub", o.hub, "--fleet", o.fleet,
+	cmd := exec.CommandContext(ctx, self, "--child", "--conn", fromEnvironment, "--hub", o.hub, "--workload", o.workload, "--fleet", o.fleet,
 		"--mode", o.mode.String(), "--maxpoll", strconv.FormatInt(o.maxPoll.Milliseconds(), 10))
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it stops in order
 	cmd.WaitDelay = stopLimit

@@ -15,6 +15,12 @@ type workload func(ctx context.Context, c durable.Client, input int) error
 // idle is the workload without work: it counts what a worker costs that has nothing to do.
 const idle = "idle"
 
+// local is idle with instances that wait for activities which wait for a place in the worker.
+const local = "local"
+
+// watched says whether a workload is watched for a time instead of being worked off.
+func watched(workload string) bool { return workload == idle || workload == local }
+
 // starting only starts: the only workload that needs no worker.
 const starting = "start"
 
@@ -24,6 +30,9 @@ var workloads = map[string]workload{
 	},
 	"chain": func(ctx context.Context, c durable.Client, n int) error {
 		return runOne(ctx, c, programs.Chain, int32(n), squares(0, int32(n)-1))
+	},
+	"pipeline": func(ctx context.Context, c durable.Client, n int) error {
+		return runOne(ctx, c, pipelined, int32(n), squares(0, int32(n)-1))
 	},
 	"fanout": func(ctx context.Context, c durable.Client, n int) error {
 		return runOne(ctx, c, programs.FanOut, int32(n), squares(1, int32(n)))
@@ -36,6 +45,22 @@ var workloads = map[string]workload{
 		return err
 	},
 }
+
+// square is an activity that may run ahead of the commit that decides to call it.
+var square = durable.NewActivity("BenchSquare", func(_ context.Context, n int32) (int32, error) { return n * n, nil }, durable.Idempotent())
+
+// pipelined is the chain of such activities.
+var pipelined = durable.NewOrchestrator("BenchPipeline", func(ctx *durable.Context, n int32) (int32, error) {
+	var total int32
+	for i := range n {
+		next, err := square.Call(ctx, i).Await()
+		if err != nil {
+			return 0, err
+		}
+		total += next
+	}
+	return total, nil
+})
 
 // parent starts children of one activity each, side by side, and counts the right answers.
 var parent = durable.NewOrchestrator("BenchParent", func(ctx *durable.Context, children int) (int, error) {
@@ -73,8 +98,22 @@ var waiter = durable.NewOrchestrator("BenchWaiter", func(ctx *durable.Context, _
 	return durable.WaitForEvent[int](ctx, eventName).Await()
 })
 
+// blocked is an activity that lasts as long as its worker.
+var blocked = durable.NewActivity("BenchBlocked", func(ctx context.Context, _ durable.Void) (int, error) {
+	<-ctx.Done()
+	return 0, context.Cause(ctx)
+})
+
+// localWaiter waits for something that only its worker knows.
+var localWaiter = durable.NewOrchestrator("BenchLocalWaiter", func(ctx *durable.Context, _ durable.Void) (int, error) {
+	return blocked.Call(ctx, durable.Void{}).Await()
+})
+
+// activities are all that the workloads call.
+func activities() []durable.Registrable { return append(programs.Activities(), square, blocked) }
+
 func orchestrators() []durable.Registrable {
-	return append(programs.Orchestrators(), parent, collector, waiter)
+	return append(programs.Orchestrators(), parent, pipelined, collector, waiter, localWaiter)
 }
 
 func runOne[I any, O comparable](ctx context.Context, c durable.Client, o *durable.Orchestrator[I, O], in I, want O) error {

@@ -12,7 +12,7 @@ import (
 type Activity[I, O any] struct {
 	def      definition
 	fn       func(context.Context, I) (O, error)
-	timeouts ActivityTimeouts
+	defaults activityDefaults
 }
 
 // NewActivity defines an activity. The name is written down because it is kept in
@@ -26,7 +26,7 @@ func NewActivity[I, O any](name string, fn func(ctx context.Context, input I) (O
 
 func (a *Activity[I, O]) configure(opts []ActivityDefinitionOption) {
 	for _, opt := range opts {
-		opt.applyActivityDefinition(&a.timeouts)
+		opt.applyActivityDefinition(&a.defaults)
 	}
 }
 
@@ -57,14 +57,17 @@ func (a *Activity[I, O]) Kind() Kind { return KindActivity }
 func (a *Activity[I, O]) Version() string { return "" }
 
 // Timeouts returns the time-outs of the definition.
-func (a *Activity[I, O]) Timeouts() ActivityTimeouts { return a.timeouts }
+func (a *Activity[I, O]) Timeouts() ActivityTimeouts { return a.defaults.timeouts }
+
+// IsIdempotent reports whether the definition has the option [Idempotent].
+func (a *Activity[I, O]) IsIdempotent() bool { return a.defaults.idempotent }
 
 // Validate reports why the activity cannot be registered.
 func (a *Activity[I, O]) Validate() error {
 	if err := a.def.Validate(); err != nil {
 		return err
 	}
-	if err := a.timeouts.validate(); err != nil {
+	if err := a.defaults.timeouts.validate(); err != nil {
 		return &DefinitionError{a.def.kind, a.def.name, err.Error()}
 	}
 	return nil

@@ -11,7 +11,13 @@ import (
 )
 
 // ActivityDefinitionOption is an option of [NewActivity], [DeclareActivity] and [Activity.With].
-type ActivityDefinitionOption interface{ applyActivityDefinition(*ActivityTimeouts) }
+type ActivityDefinitionOption interface{ applyActivityDefinition(*activityDefaults) }
+
+// activityDefaults is what the options of a definition set.
+type activityDefaults struct {
+	timeouts   ActivityTimeouts
+	idempotent bool
+}
 
 // ActivityTimeouts bound one attempt at an activity. Both are measured by the worker that runs it, from the moment the
 // function begins. Zero means no bound, unless the worker has one of its own.
@@ -55,8 +61,10 @@ type StartToCloseOption struct{ d time.Duration }
 // of the orchestrator, with all retries, and does not reach the activity.
 func WithStartToClose(d time.Duration) StartToCloseOption { return StartToCloseOption{positive(d)} }
 
-func (o StartToCloseOption) applyActivityDefinition(t *ActivityTimeouts) { t.StartToClose = o.d }
-func (o StartToCloseOption) applyActivity(c *callOptions)                { c.timeouts.StartToClose = o.d }
+func (o StartToCloseOption) applyActivityDefinition(a *activityDefaults) {
+	a.timeouts.StartToClose = o.d
+}
+func (o StartToCloseOption) applyActivity(c *callOptions) { c.timeouts.StartToClose = o.d }
 
 // HeartbeatTimeoutOption is what [WithHeartbeatTimeout] returns.
 type HeartbeatTimeoutOption struct{ d time.Duration }
@@ -67,8 +75,10 @@ func WithHeartbeatTimeout(d time.Duration) HeartbeatTimeoutOption {
 	return HeartbeatTimeoutOption{positive(d)}
 }
 
-func (o HeartbeatTimeoutOption) applyActivityDefinition(t *ActivityTimeouts) { t.Heartbeat = o.d }
-func (o HeartbeatTimeoutOption) applyActivity(c *callOptions)                { c.timeouts.Heartbeat = o.d }
+func (o HeartbeatTimeoutOption) applyActivityDefinition(a *activityDefaults) {
+	a.timeouts.Heartbeat = o.d
+}
+func (o HeartbeatTimeoutOption) applyActivity(c *callOptions) { c.timeouts.Heartbeat = o.d }
 
 // positive keeps a time-out of zero from meaning none: whoever computes one wants an error then.
 func positive(d time.Duration) time.Duration {

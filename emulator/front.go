@@ -144,7 +144,7 @@ func (f *front) answer(r *rest.Request) (p *rest.Response, err error) {
 // address finds account, path, version and query of a request.
 func (f *front) address(r *rest.Request) error {
 	if version := r.Header.Get("X-Ms-Version"); version != "" {
-		if _, err := time.Parse("2006-01-02", version); err != nil {
+		if !rest.IsVersion(version) {
 			return rest.InvalidHeader("x-ms-version", version)
 		}
 		r.Version = version

@@ -68,20 +68,22 @@ func (s *Server) route(req *http.Request) (*front, error) {
 
 // inbound makes of a client's request what a server would have received.
 func inbound(req *http.Request) *http.Request {
-	header := make(http.Header, len(req.Header)+1)
-	names := make(spelling)
-	for name, values := range req.Header {
-		canonical := http.CanonicalHeaderKey(name)
-		header[canonical] = append(header[canonical], values...)
-		if strings.HasPrefix(canonical, metaPrefix) {
-			names[strings.ToLower(name)] = name
-		}
-	}
 	in := *req
-	if len(names) > 0 {
-		in = *req.WithContext(rest.WithHeaderNames(req.Context(), names))
+	if !plain(req.Header) {
+		header := make(http.Header, len(req.Header)+1)
+		names := make(spelling)
+		for name, values := range req.Header {
+			canonical := http.CanonicalHeaderKey(name)
+			header[canonical] = append(header[canonical], values...)
+			if strings.HasPrefix(canonical, metaPrefix) {
+				names[strings.ToLower(name)] = name
+			}
+		}
+		if len(names) > 0 {
+			in = *req.WithContext(rest.WithHeaderNames(req.Context(), names))
+		}
+		in.Header = header
 	}
-	in.Header = header
 	if in.Body == nil || in.Body == http.NoBody {
 		in.Body, in.ContentLength = http.NoBody, 0
 	}
@@ -89,6 +91,16 @@ func inbound(req *http.Request) *http.Request {
 }
 
 const metaPrefix = "X-Ms-Meta-"
+
+// plain says whether all names are spelled as a server would have them, and none of them is the client's own.
+func plain(header http.Header) bool {
+	for name := range header {
+		if name != http.CanonicalHeaderKey(name) || strings.HasPrefix(name, metaPrefix) {
+			return false
+		}
+	}
+	return true
+}
 
 // spelling knows header names as the client wrote them.
 type spelling map[string]string
@@ -104,9 +116,12 @@ func (s spelling) Spelling(lower string) string {
 // outbound makes of an answer what a client would have received.
 func outbound(req *http.Request, p *rest.Response) *http.Response {
 	length := p.Size()
-	header := make(http.Header, len(p.Header))
-	for name, values := range p.Header {
-		header[http.CanonicalHeaderKey(name)] = values
+	header := p.Header
+	if !plain(header) {
+		header = make(http.Header, len(p.Header))
+		for name, values := range p.Header {
+			header[http.CanonicalHeaderKey(name)] = values
+		}
 	}
 	if req.Method == http.MethodHead && p.Length >= 0 {
 		length = p.Length

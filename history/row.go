@@ -34,7 +34,8 @@ func EncodeRow(e Event) (edm.Entity, error) {
 	if e == nil {
 		return nil, fmt.Errorf("cannot write %s: the event is nil", FormatRow)
 	}
-	w := rowWriter{columns: make(edm.Entity, 16)}
+	const room = 14 // what most rows take with their keys; one more would double what the map takes
+	w := rowWriter{columns: make(edm.Entity, room)}
 	e.putColumns(&w)
 	b := e.Common()
 	w.columns[columnEventID] = b.EventID

@@ -19,8 +19,9 @@
 //
 // The versions of the original differ. Here a start or restart over an instance that has not finished is answered with 409,
 // a rewind or purge in the wrong state with 412, an empty event is null, and suspending or resuming twice is accepted. A
-// purge by filter deletes finished instances only, whatever runtimeStatus says. Bad ids and finished instances get a body
+// purge by filter deletes finished instances only, whatever runtimeStatus says, and nothing when none of its names is known. Bad ids and finished instances get a body
 // that says why. Blanks in ids are %20 in links, which all decoders understand, and a plus in a path is a plus. Requests for
 // another task hub are answered with 404, for another connection with 400. Entities are not hosted: their routes answer as
-// those of a hub without any, and a signal is accepted, logged and dropped.
+// those of a hub without any, and a signal is accepted, logged and dropped. The headers traceparent and tracestate of a start
+// are stored with it.
 package httpapi

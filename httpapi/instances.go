@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/go-taskhub/taskhub/durable"
@@ -102,10 +103,11 @@ func (c *call) purge() error {
 		return &refusal{http.StatusPreconditionFailed,
 			fmt.Sprintf("Instance %q is %s: terminate it or wait until it has finished, and then purge it", c.id, unfinished.Status)}
 	}
-	if err != nil {
+	entity := strings.HasPrefix(c.id, "@") // the original does not look whether there is such an entity
+	if err != nil && !(entity && errors.Is(err, taskhub.ErrHubNotFound)) {
 		return err
 	}
-	if result.Instances == 0 {
+	if result.Instances == 0 && !entity {
 		return taskhub.ErrInstanceNotFound
 	}
 	c.answerJSON(http.StatusOK, purged{result.Instances})
@@ -134,7 +136,8 @@ func (c *call) purgeMany() error {
 	return nil
 }
 
-// purgeFilter reads what is to be purged. It is not wanted when states were given and none of them is an end.
+// purgeFilter reads what is to be purged. It is not wanted when states were given and none of them is an end, or none is
+// known: what was misspelled must not delete everything.
 func (c *call) purgeFilter() (filter taskhub.PurgeFilter, wanted bool, err error) {
 	from, ok := c.query.date("createdTimeFrom")
 	if !ok {
@@ -148,5 +151,6 @@ func (c *call) purgeFilter() (filter taskhub.PurgeFilter, wanted bool, err error
 			filter.Statuses = append(filter.Statuses, status)
 		}
 	}
-	return filter, len(statuses) == 0 || len(filter.Statuses) > 0, nil
+	given := strings.Trim(strings.Join(c.query["runtimestatus"], ","), ", ") != ""
+	return filter, !given || len(filter.Statuses) > 0, nil
 }

@@ -124,7 +124,7 @@ func TestUnknown(t *testing.T) {
 			s.do(post, "/instances/nobody/raiseEvent/Go", "{", "Content-Type", "text/plain").want(t, http.StatusNotFound, `{"Message":"The`)
 			s.do(get, "/instances/nobody", "").want(t, http.StatusNotFound, `{"Message":"The`)
 			s.do(del, "/instances/nobody", "").want(t, http.StatusNotFound, `{"Message":"The`)
-			s.do(del, "/instances/@counter@nobody", "").want(t, http.StatusNotFound, `{"Message":"The`)
+			s.do(del, "/instances/@counter@nobody", "").want(t, http.StatusOK, `{"instancesDeleted":0}`) // nobody looks whether it is there
 			s.do(post, "/instances/nobody/rewind", "").want(t, http.StatusNotFound, `"There is no instance \"nobody\""`)
 			s.do(post, "/instances/nobody/restart", "").want(t, http.StatusBadRequest, `{"Message":"InstanceId does not match a valid orchestration instance."}`)
 			a := s.do(get, "/instances", "").want(t, http.StatusOK, "[]")
@@ -344,11 +344,38 @@ func TestPurgeMany(t *testing.T) {
 	s.put("ended", history.Terminated, "1")
 	from := "/instances?createdTimeFrom=2020-01-01T00:00:00.000Z"
 	s.do(del, from+"&createdTimeTo=2020-01-02", "").want(t, http.StatusNotFound)
-	s.do(del, from+"&runtimeStatus=Running,Pending", "").want(t, http.StatusNotFound)
+	for _, none := range []string{"Running,Pending", "completed", "Odd", "12"} { // what is misspelled deletes nothing
+		s.do(del, from+"&runtimeStatus="+none, "").want(t, http.StatusNotFound)
+	}
 	s.do(del, from+"&runtimeStatus=Failed,Running", "").want(t, http.StatusOK, `{"instancesDeleted":1}`)
-	s.do(del, from, "").want(t, http.StatusOK, `{"instancesDeleted":2}`)
+	s.do(del, from+"&runtimeStatus=%20,", "").want(t, http.StatusOK, `{"instancesDeleted":2}`)
 	s.do(del, from, "").want(t, http.StatusNotFound)
 	s.do(get, "/instances/running", "").want(t, http.StatusAccepted, "Running")
+}
+
+// TestTrace passes on the trace that a start belongs to.
+func TestTrace(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, Config{}).work()
+	const good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	for i, test := range []struct {
+		headers []string
+		want    string
+	}{
+		{[]string{"traceparent", good, "tracestate", "a=1"}, `"ParentTraceContext":{"TraceParent":"` + good + `","TraceState":"a=1","Id":null,"SpanId":null,"ActivityStartTime":null}`},
+		{[]string{"Traceparent", good}, `"ParentTraceContext":{"TraceParent":"` + good + `","TraceState":null,`},
+		{[]string{"traceparent", good, "tracestate", strings.Repeat("x", 600)}, `"TraceState":null,`},
+		{[]string{"traceparent", "01-" + good[3:] + "-more"}, `"TraceParent":"01-` + good[3:] + `-more"`},
+		{[]string{"traceparent", strings.ToUpper(good)}, `"ParentTraceContext":null`},
+		{[]string{"traceparent", good + "-more"}, `"ParentTraceContext":null`},
+		{[]string{"traceparent", "00-00000000000000000000000000000000-b7ad6b7169203331-01"}, `"ParentTraceContext":null`},
+		{[]string{"traceparent", "ff" + good[2:]}, `"ParentTraceContext":null`},
+		{[]string{"traceparent", "nonsense", "tracestate", "a=1"}, `"ParentTraceContext":null`},
+	} {
+		id := fmt.Sprintf("traced-%d", i)
+		s.do(post, "/orchestrators/Empty/"+id+"?timeout=120&pollingInterval=1", `"x"`, test.headers...).want(t, http.StatusOK, "done x")
+		s.do(get, "/instances/"+id+"?showHistory=true", "").want(t, http.StatusOK, test.want)
+	}
 }
 
 // TestWait starts and waits.

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/go-taskhub/taskhub/durable"
 	"github.com/go-taskhub/taskhub/history"
+	"github.com/go-taskhub/taskhub/taskhub"
 )
 
 // start starts an instance, and waits for it if asked to.
@@ -21,11 +23,26 @@ func (c *call) start() error {
 		}
 		req.Input = input
 	}
-	started, err := c.api.client.Start(c.r.Context(), req)
+	started, err := c.api.client.Start(c.r.Context(), req, c.trace()...)
 	if err != nil {
 		return err
 	}
 	return c.started(started.InstanceID)
+}
+
+// maxTraceState is how long a tracestate is passed on, which the recommendation of the W3C asks for.
+const maxTraceState = 512
+
+// trace passes on the trace that a request belongs to. Headers that are not as they should be count as absent.
+func (c *call) trace() []taskhub.StartOption {
+	parent, state := c.r.Header.Get("Traceparent"), strings.Join(c.r.Header.Values("Tracestate"), ",")
+	if !taskhub.ValidTraceParent(parent) {
+		return nil
+	}
+	if len(state) > maxTraceState || strings.ContainsFunc(state, func(r rune) bool { return r < ' ' || r > '~' }) {
+		state = ""
+	}
+	return []taskhub.StartOption{taskhub.WithTrace(parent, state)}
 }
 
 // started answers with the links to an instance, or with how it has ended within the time that the request names.

@@ -25,6 +25,8 @@ type blobInfo struct {
 	name   string
 	etag   string // without quotes
 	leased bool
+	// modified is when its content was last written, by the service's clock.
+	modified time.Time
 }
 
 // blobStore is a container with leases on its blobs and on itself. Errors are of the kinds errTaken, errMissing,
@@ -100,10 +102,18 @@ func (s *azureBlobs) list(ctx context.Context) ([]blobInfo, error) {
 			}
 			found = append(found, blobInfo{
 				name: *item.Name, etag: plainETag(item.Properties.ETag), leased: isLeased(item.Properties.LeaseState),
+				modified: orZero(item.Properties.LastModified),
 			})
 		}
 	}
 	return found, nil
+}
+
+func orZero(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.UTC()
 }
 
 func (s *azureBlobs) head(ctx context.Context, name string) (blobInfo, error) {
@@ -111,7 +121,7 @@ func (s *azureBlobs) head(ctx context.Context, name string) (blobInfo, error) {
 	if err != nil {
 		return blobInfo{}, s.fail(err, "look at", name)
 	}
-	return blobInfo{name: name, etag: plainETag(props.ETag), leased: isLeased(props.LeaseState)}, nil
+	return blobInfo{name: name, etag: plainETag(props.ETag), leased: isLeased(props.LeaseState), modified: orZero(props.LastModified)}, nil
 }
 
 func (s *azureBlobs) read(ctx context.Context, name string) (text []byte, etag string, err error) {

@@ -121,6 +121,10 @@ type Config struct {
 	// waiting any longer. Defaults to 30 seconds.
 	Drain time.Duration
 
+	// Observe lets the manager take part without owning anything: it holds the app lease, and Status tells who owns what, but it
+	// takes no partition and asks for none. For workers that have nothing to do with a partition. Defaults to false.
+	Observe bool
+
 	// OnAcquired is called, on a goroutine of its own, with each lease obtained. It starts a loop that receives from the
 	// partition's queue and renews, and returns. The loop ends when the lease's HandOver or Lost is closed, and then calls
 	// Release. Required by Start; it has no default.

@@ -17,6 +17,7 @@ const (
 	patientLook  = 5 * time.Second        // between full looks when a change has been under way for long
 	patientAfter = time.Minute
 	maxBackoff   = 10 * time.Second // between attempts that fail
+	observeEvery = 30 * time.Second // between looks of a manager that owns nothing on purpose
 )
 
 // run takes part in the hub, as long as this worker's application may.
@@ -154,6 +155,8 @@ func (m *Manager) coordinate(ctx context.Context) {
 		switch {
 		case err != nil:
 			delay = s.failed()
+		case m.cfg.Observe:
+			s.failures, delay = 0, m.jitter(observeEvery)
 		case looked:
 			delay = s.looked(m.act(ctx, s.freeFor))
 		default:

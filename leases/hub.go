@@ -44,6 +44,10 @@ func readHubInfo(ctx context.Context, store blobStore, hub string) (*HubInfo, er
 	if err != nil {
 		return nil, fmt.Errorf("hub %q: %w", hub, err)
 	}
+	return parseHubInfo(text, hub)
+}
+
+func parseHubInfo(text []byte, hub string) (*HubInfo, error) {
 	var raw hubInfoJSON
 	if err := json.Unmarshal(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), &raw); err != nil {
 		return nil, &HubInfoError{Hub: hub, Reason: "is not the JSON that it should be"}

@@ -80,6 +80,17 @@ func (a *activeList) ensure(ctx context.Context, ids ...string) error {
 	return errors.Join(errs...)
 }
 
+// stray looks at a row of this ownership that was read. One that is not known here was written late: its request was given
+// up, sent again, and arrived after the row had been deleted.
+func (a *activeList) stray(id string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, known := a.entries[id]; !known {
+		a.entries[id] = &activeEntry{doubt: true, since: time.Now()}
+		signal(a.kick)
+	}
+}
+
 // entry needs mu.
 func (a *activeList) entry(id string) *activeEntry {
 	e := a.entries[id]
@@ -131,6 +142,19 @@ func (a *activeList) attempt(id string, attempts int32) {
 	defer a.mu.Unlock()
 	e := a.entry(id)
 	e.attempts, e.changed = max(e.attempts, attempts), true
+}
+
+// failed counts an attempt of this owner that failed. False means that the instance has no row to keep the count.
+func (a *activeList) failed(id string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e := a.entries[id]
+	if e == nil || !e.want || !e.have {
+		return false
+	}
+	e.attempts, e.changed = e.attempts+1, true
+	signal(a.kick)
+	return true
 }
 
 func (a *activeList) attempts(id string) int32 {

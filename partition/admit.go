@@ -13,7 +13,7 @@ var getStatusOnly = tables.GetOptions{}
 // admit judges a start.
 func (s *session) admit(ctx context.Context, it *item, e *history.ExecutionStarted) (verdict, string, error) {
 	if deref(e.Instance.ExecutionID) == "" {
-		return park, "the start names no execution id", nil
+		return refuse, "the start names no execution id", nil
 	}
 	judge := s.admitTopLevel
 	if e.Parent != nil {
@@ -23,7 +23,7 @@ func (s *session) admit(ctx context.Context, it *item, e *history.ExecutionStart
 	if err != nil || v != apply {
 		return v, reason, err
 	}
-	if _, hosted := s.p.cfg.Host.Orchestrator(e.Name, deref(e.Version)); !hosted {
+	if _, hosted := s.p.cfg.Host.Orchestrator(s.id, e.Name, deref(e.Version)); !hosted {
 		s.drop()
 		return park, "no worker here hosts the orchestrator " + e.Name, nil
 	}
@@ -34,6 +34,7 @@ func (s *session) admit(ctx context.Context, it *item, e *history.ExecutionStart
 		return s.soon(it, "the instance's last run has still something to send")
 	}
 	s.renewStatus(ctx, e.Parent != nil)
+	s.status.fresh = e.Parent != nil && s.st.etag == ""
 	s.st.begin(e)
 	return apply, "", nil
 }

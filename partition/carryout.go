@@ -54,12 +54,7 @@ func (s *session) keepHere(o *outgoing) bool {
 
 // putAll puts messages. What cannot be put is tried again later.
 func (s *session) putAll(ctx context.Context, list []*outgoing) {
-	var g errgroup.Group
-	g.SetLimit(storageFanOut)
-	for _, o := range list {
-		g.Go(func() error { s.putOne(ctx, o); return nil })
-	}
-	_ = g.Wait()
+	each(list, func(o *outgoing) { s.putOne(ctx, o) })
 }
 
 func (s *session) putOne(ctx context.Context, o *outgoing) {
@@ -77,6 +72,9 @@ func (s *session) putOne(ctx context.Context, o *outgoing) {
 		return
 	}
 	s.work.durable(o)
+	if s.p.awaits(o) {
+		s.p.expectAnswer()
+	}
 	switch {
 	case o.isTimer():
 	case o.target == workItems:

@@ -26,6 +26,9 @@ func (s *session) send(ctx context.Context, ep *episode) error {
 		return err
 	}
 	for _, o := range ep.out {
+		if s.p.awaits(o) {
+			s.p.expectAnswer()
+		}
 		switch {
 		case o.isTimer() || o.held:
 		case o.target == workItems:
@@ -98,6 +101,7 @@ func (s *session) commit(ctx context.Context, ep *episode, answered map[int32]st
 		ep.committed.Seen = st.remembered()
 	}
 	if s.p.goFleet() {
+		s.makeUnawaitedDurable(ctx, ep, answered)
 		if err := s.commitLocal(ctx, ep, answered); err != nil {
 			return err
 		}

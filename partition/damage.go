@@ -19,7 +19,7 @@ func (s *session) markDamaged(ctx context.Context, items []*item, cause error) {
 	if s.damaged || !errors.As(cause, &corrupt) {
 		return
 	}
-	looks := int64(0)
+	looks := int64(s.p.active.attempts(s.id))
 	for _, it := range items {
 		looks = max(looks, it.deliveries)
 	}

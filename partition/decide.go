@@ -25,6 +25,7 @@ type outgoing struct {
 	outboxKey string // it is stored beside the history, under this key
 	underWay  bool   // it runs here, is being sent, or is in the hands of a receiver; guarded by localWork
 	arrived   bool   // it is durable elsewhere; guarded by localWork
+	ahead     *Ahead // it runs, and its decision is not committed; nil otherwise
 }
 
 // oneWay says whether nothing will ever answer.

@@ -70,6 +70,12 @@ func (p *Partition) watchLease() {
 // drain is the one way a partition ends.
 func (p *Partition) drain(ctx context.Context) {
 	defer close(p.done)
+	p.guarded("ending", func() { p.end(ctx) })()
+}
+
+// end works until ctx ends. Then nothing is written any more: calls that hang must not keep the partition from its next owner.
+func (p *Partition) end(ctx context.Context) {
+	defer context.AfterFunc(ctx, func() { p.endWork(context.Cause(ctx)) })()
 	p.Quiesce()
 	if p.goFleet() {
 		p.finishLocal(ctx)
@@ -137,6 +143,7 @@ func (p *Partition) handBack(ctx context.Context) {
 		p.active.removeAll(p.work)
 		p.active.leave(p.work)
 		p.holds.giveBack(p.work, p.holds.used(), 0)
+		p.holds.recall(p.work)
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastResults)

@@ -24,6 +24,8 @@ type episode struct {
 	// newGeneration: the rows replace the history instead of extending it.
 	newGeneration bool
 	customStatus  *string
+	arrived       chan struct{} // told of results of activities that run ahead
+	gathered      int           // bytes of such results
 	// what was committed, once it is
 	committed tables.Commit
 	done      tables.Committed
@@ -38,10 +40,13 @@ func (ep *episode) addMarker(e history.Event) {
 	ep.add(e, "")
 }
 
-// run1 runs one episode over the accepted items.
-func (s *session) run1(accepted []*item) (*episode, error) {
+// pass runs the orchestrator once over accepted items. What an episode has already comes before.
+func (s *session) pass(ep *episode, accepted []*item) error {
 	st := s.st
-	ep := &episode{now: st.episodeTime(accepted), firstRow: st.rows, base: st.executionID}
+	if now := st.episodeTime(accepted); now.After(ep.now) {
+		ep.now = now
+	}
+	before := len(ep.records)
 	st.episodes++
 	ep.addMarker(&history.OrchestratorStarted{})
 	for _, it := range accepted {
@@ -50,30 +55,30 @@ func (s *session) run1(accepted []*item) (*episode, error) {
 	}
 	if st.unhosted {
 		s.terminateWithoutCode(ep, accepted)
-		return ep, nil
+		return nil
 	}
-	turn, err := s.replayEpisode(ep)
+	turn, err := s.replayEpisode(ep.records[before:])
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return ep, s.conclude(ep, turn)
+	return s.conclude(ep, turn)
 }
 
-// replayEpisode runs the bodies over the episode's events and adds decisions made at load that were not committed.
-func (s *session) replayEpisode(ep *episode) (*replay.Turn, error) {
+// replayEpisode runs the bodies over an episode's events and adds decisions made at load that were not committed.
+func (s *session) replayEpisode(records []tables.Record) (*replay.Turn, error) {
 	st := s.st
 	if st.pendingOutcome != nil {
 		return &replay.Turn{Actions: st.pending, Outcome: st.pendingOutcome, CustomStatus: st.customStatus}, nil
 	}
 	if st.replay == nil {
-		def, ok := s.p.cfg.Host.Orchestrator(st.started.Name, deref(st.started.Version))
+		def, ok := s.p.cfg.Host.Orchestrator(s.id, st.started.Name, deref(st.started.Version))
 		if !ok {
 			return nil, fmt.Errorf("no worker here hosts the orchestrator %s", st.started.Name)
 		}
 		s.newReplay(def)
 	}
-	fresh := make([]history.Event, len(ep.records))
-	for i, r := range ep.records {
+	fresh := make([]history.Event, len(records))
+	for i, r := range records {
 		fresh[i] = r.Event
 	}
 	turn, err := st.replay.Advance(nil, fresh)
@@ -88,6 +93,7 @@ func (s *session) replayEpisode(ep *episode) (*replay.Turn, error) {
 // conclude turns a turn's decisions into rows and messages; generations that continue as new follow at once.
 func (s *session) conclude(ep *episode, turn *replay.Turn) error {
 	for n := 0; ; n++ {
+		turn = s.bounded(ep, turn)
 		if rest := s.fit(ep, turn); len(rest) > 0 {
 			s.st.pending, s.st.pendingOutcome = rest, turn.Outcome
 			ep.customStatus = s.st.customStatus
@@ -159,7 +165,7 @@ func (s *session) nextGeneration(ep *episode, out *replay.Outcome) (*replay.Turn
 		e.Common().IsPlayed = false
 		ep.add(e, st.messages[e])
 	}
-	turn, err := s.replayEpisode(ep)
+	turn, err := s.replayEpisode(ep.records)
 	ep.addMarker(&history.OrchestratorCompleted{})
 	return turn, err
 }

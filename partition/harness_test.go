@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -96,11 +97,22 @@ func fleetOf(t *testing.T) Fleet {
 // A scene is a hub with one partition whose owner is under test.
 type scene struct {
 	t      *testing.T
+	server *emulator.Server
 	hub    *taskhub.Hub
 	faults *tamper
 	lease  *fakeLease
 	host   *fakeHost
 	part   *Partition
+
+	limits     Limits
+	pressed    func() bool
+	poll       time.Duration                      // the longest pause between receives; zero for the usual one
+	lock       time.Duration                      // of messages; zero for the usual one
+	period     time.Duration                      // of leases; zero for one that lasts
+	deaf       bool                               // owners keep nothing in their process
+	ended      func(string)                       // what owners tell their host; nil for the usual thing
+	activities map[string]durable.ActivityHandler // of serveWork
+	idempotent func(string) bool                  // which activities may run ahead; nil for none
 }
 
 func newScene(t *testing.T, items ...durable.Registrable) *scene {
@@ -109,16 +121,7 @@ func newScene(t *testing.T, items ...durable.Registrable) *scene {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &scene{t: t, faults: &tamper{next: server.Transport()}}
-	account, err := storage.Open(storage.Config{ConnectionString: server.ConnectionString(), Transport: s.faults, MaxRetries: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = account.Close() })
-	if s.hub, err = taskhub.Open(within(t), taskhub.Config{Name: testkit.Hub(t), Account: account, Partitions: 1}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.hub.Close() })
+	s := sceneOn(t, server, testkit.Hub(t))
 	if err := s.hub.Ensure(within(t)); err != nil {
 		t.Fatal(err)
 	}
@@ -129,11 +132,38 @@ func newScene(t *testing.T, items ...durable.Registrable) *scene {
 	return s
 }
 
+// sceneOn opens a hub without an owner.
+func sceneOn(t *testing.T, server *emulator.Server, hub string) *scene {
+	t.Helper()
+	s := &scene{t: t, server: server, faults: &tamper{next: server.Transport()}}
+	account, err := storage.Open(storage.Config{ConnectionString: server.ConnectionString(), Transport: s.faults, MaxRetries: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = account.Close() })
+	if s.hub, err = taskhub.Open(within(t), taskhub.Config{Name: hub, Account: account, Partitions: 1}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.hub.Close() })
+	return s
+}
+
+// besides is the same hub for another owner, whose way to the storage is its own.
+func (s *scene) besides() *scene {
+	s.t.Helper()
+	next := sceneOn(s.t, s.server, s.hub.Name())
+	next.lock, next.poll, next.idempotent = s.lock, s.poll, s.idempotent
+	return next
+}
+
 // run puts a partition to work that hosts the items, as a new owner.
 func (s *scene) run(items ...durable.Registrable) {
 	s.t.Helper()
-	s.lease, s.host = newFakeLease(time.Hour), newFakeHost(items)
-	s.host.ended = s.hub.Notify
+	s.lease, s.host = newFakeLease(cmp.Or(s.period, time.Hour)), newFakeHost(items)
+	if s.host.ended = s.ended; s.ended == nil {
+		s.host.ended = s.hub.Notify
+	}
+	s.host.deaf.Store(s.deaf)
 	s.part = New(s.config())
 	s.host.part.Store(s.part)
 	s.part.Start()
@@ -147,8 +177,9 @@ func (s *scene) config() Config {
 		logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	return Config{
-		Names: s.hub.Names(), Queues: s.hub.Queues(), Tables: s.hub.Tables(), Host: s.host, Lease: s.lease, Logger: logger,
-		Fleet: fleetOf(s.t), MessageLock: lockOf(s.t), MaxPoll: 50 * time.Millisecond, StatusDelay: 20 * time.Millisecond,
+		Worker: "w1", Limits: s.limits, Pressed: s.pressed, Names: s.hub.Names(), Queues: s.hub.Queues(), Tables: s.hub.Tables(), Host: s.host, Lease: s.lease, Logger: logger,
+		Fleet: fleetOf(s.t), MessageLock: cmp.Or(s.lock, lockOf(s.t)), MaxPoll: cmp.Or(s.poll, 50*time.Millisecond), StatusDelay: 20 * time.Millisecond,
+		Idempotent: s.idempotent,
 	}
 }
 
@@ -227,6 +258,7 @@ type fakeLease struct {
 	mu             sync.Mutex
 	deadline       time.Time
 	renewals       atomic.Int32
+	refused        atomic.Bool // renewals
 	lost, handOver chan struct{}
 	released       chan struct{}
 	once           sync.Once
@@ -246,6 +278,9 @@ func (l *fakeLease) HandOver() <-chan struct{} { return l.handOver }
 func (l *fakeLease) RenewAt() time.Time { return time.Now().Add(time.Until(l.Deadline()) / 2) }
 
 func (l *fakeLease) Renew(context.Context) error {
+	if l.refused.Load() {
+		return errInjected
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.renewals.Add(1)
@@ -272,6 +307,7 @@ type fakeHost struct {
 	ended         func(string)
 	visible       atomic.Int32        // work items put for anybody
 	deaf          atomic.Bool         // nothing is kept in this process
+	bomb          func(name string)   // called when an orchestrator is looked up
 	elsewhere     func(HandOver) bool // the owner of the receiver, when it is not the partition under test
 	wg            sync.WaitGroup
 }
@@ -288,7 +324,10 @@ func newFakeHost(items []durable.Registrable) *fakeHost {
 	return h
 }
 
-func (h *fakeHost) Orchestrator(name, _ string) (*replay.Definition, bool) {
+func (h *fakeHost) Orchestrator(_, name, _ string) (*replay.Definition, bool) {
+	if h.bomb != nil {
+		h.bomb(name)
+	}
 	d, ok := h.orchestrators[name]
 	return d, ok
 }
@@ -317,10 +356,13 @@ func (h *fakeHost) OfferActivity(w WorkItem) bool {
 		if err != nil {
 			outcome = &history.TaskFailed{Base: base, TaskScheduledID: e.EventID, Reason: history.String(err.Error())}
 		}
-		h.part.Load().Deliver(Result{
+		result := Result{
 			Envelope: &history.Envelope{ActivityID: w.Envelope.ActivityID, Message: &history.Message{Event: outcome, Target: w.Envelope.Message.Target}},
 			WorkItem: w.Receipt, LockedUntil: w.LockedUntil,
-		})
+		}
+		if w.Ahead == nil || !w.Ahead.Take(result) {
+			h.part.Load().Deliver(result)
+		}
 	})
 	return true
 }

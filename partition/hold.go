@@ -23,6 +23,7 @@ type hold struct {
 	// would use a stale one.
 	busy    sync.Mutex
 	settled bool // deleted or given back; guarded by busy
+	tally   *tally
 
 	mu      sync.Mutex
 	receipt queues.Receipt
@@ -76,6 +77,8 @@ type holds struct {
 
 	mu   sync.Mutex
 	byID map[string]*hold
+	// aside are messages that were put off and have not come back.
+	aside map[string]*hold
 }
 
 func newHolds(lock time.Duration, logger *slog.Logger) *holds {
@@ -85,6 +88,11 @@ func newHolds(lock time.Duration, logger *slog.Logger) *holds {
 // add takes a message over. When the message is held already, its lock had run out: the newer receipt replaces the
 // older one and fresh is false.
 func (hs *holds) add(q *queues.Queue, r queues.Receipt, until time.Time) (h *hold, fresh bool) {
+	return hs.addCounted(q, r, until, nil)
+}
+
+// addCounted is add for a message whose attempts are counted; nil stands for one whose are not.
+func (hs *holds) addCounted(q *queues.Queue, r queues.Receipt, until time.Time, count *tally) (h *hold, fresh bool) {
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
 	key := q.Name() + "/" + r.ID
@@ -92,7 +100,8 @@ func (hs *holds) add(q *queues.Queue, r queues.Receipt, until time.Time) (h *hol
 		h.refresh(r, until)
 		return h, false
 	}
-	h = &hold{queue: q, id: key, receipt: r, until: until}
+	delete(hs.aside, key)
+	h = &hold{queue: q, id: key, receipt: r, until: until, tally: count}
 	hs.byID[key] = h
 	return h, true
 }
@@ -155,25 +164,17 @@ func (hs *holds) delete(ctx context.Context, list []*hold) {
 func (hs *holds) giveBack(ctx context.Context, list []*hold, delay time.Duration) {
 	hs.each(ctx, list, "give back", func(ctx context.Context, h *hold) error {
 		h.settled = true
-		r, _ := h.snapshot()
-		_, err := h.queue.SetVisibility(ctx, r, delay)
-		return err
+		return hs.setVisibility(ctx, h, delay)
 	})
 	hs.forget(list...)
 }
 
 func (hs *holds) each(ctx context.Context, list []*hold, what string, do func(context.Context, *hold) error) {
-	var g errgroup.Group
-	g.SetLimit(storageFanOut)
-	for _, h := range list {
-		g.Go(func() error {
-			h.busy.Lock()
-			defer h.busy.Unlock()
-			hs.one(ctx, h, what, do)
-			return nil
-		})
-	}
-	_ = g.Wait()
+	each(list, func(h *hold) {
+		h.busy.Lock()
+		defer h.busy.Unlock()
+		hs.one(ctx, h, what, do)
+	})
 }
 
 // one makes one call on a message that is not settled yet; the caller holds busy.

@@ -33,8 +33,8 @@ type Lease interface {
 
 // Host is the process around the partition.
 type Host interface {
-	// Orchestrator finds the code of an orchestrator; false means this worker does not host it.
-	Orchestrator(name, version string) (*replay.Definition, bool)
+	// Orchestrator finds the code of an instance's orchestrator; false means this worker does not host it.
+	Orchestrator(instanceID, name, version string) (*replay.Definition, bool)
 	// ActivityRoom says whether an activity put now would start in this process soon, and keeps a place for it then. The
 	// place is taken up by OfferActivity or returned by ActivityRoomLeft.
 	ActivityRoom(name string) bool
@@ -64,6 +64,8 @@ type WorkItem struct {
 	// Promoted is called when the host has put a work item without a receipt to the work-item queue, because it runs for
 	// long. Nil for those that have a receipt.
 	Promoted func()
+	// Ahead is set while the decision to run the activity is not committed. Nil for all others.
+	Ahead *Ahead
 }
 
 // Result is an activity's outcome on its way to the session that waits for it. Whoever accepts it deletes the work
@@ -83,6 +85,15 @@ type Config struct {
 	Lease  Lease
 	Logger *slog.Logger
 
+	// Worker is the name of the process, for dead letters. Defaults to none.
+	Worker string
+	// Notice is called when a message says that the hub's schedules have changed; it must return soon. Defaults to nothing.
+	Notice func()
+	// Idempotent says of an activity that it may begin before the decision to call it is committed. Defaults to none being so.
+	Idempotent func(activity string) bool
+	// Quarantine is shared by the partitions of a process: who holds its place tries a message that may have ended processes
+	// before. Defaults to one of the partition's own.
+	Quarantine chan struct{}
 	// Fleet is the kind of workers that run the hub. Defaults to Mixed.
 	Fleet Fleet
 	// Slots bounds the episodes that run at one time over all partitions of a worker.
@@ -99,6 +110,11 @@ type Config struct {
 	MaxSessions int
 	// MaxPending is how many received messages may wait for their turn before receiving pauses. Defaults to 256.
 	MaxPending int
+	// Limits bound what an instance may grow to.
+	Limits Limits
+	// Pressed says that memory is short: idle sessions are not kept then, and less is received at a time. Defaults to it never
+	// being short.
+	Pressed func() bool
 	// Errors says how failures are written. Defaults to failure details.
 	Errors replay.ErrorStyle
 	// StuckAfter is how long a body may run without reaching the next await. Defaults to 10 seconds.
@@ -115,8 +131,18 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.StuckAfter, 10*time.Second)
 	setDefault(&c.MaxSessions, 10_000)
 	setDefault(&c.MaxPending, 256)
+	c.Limits = c.Limits.withDefaults()
+	if c.Pressed == nil {
+		c.Pressed = func() bool { return false }
+	}
+	if c.Idempotent == nil {
+		c.Idempotent = func(string) bool { return false }
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Quarantine == nil {
+		c.Quarantine = make(chan struct{}, 1)
 	}
 	if c.Slots == nil {
 		c.Slots = make(chan struct{}, 64)

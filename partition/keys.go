@@ -5,7 +5,10 @@ const (
 	keyError     = "error"
 	keyExecution = "execution_id"
 	keyInstance  = "instance_id"
+	keyLetter    = "dead_letter"
 	keyMessage   = "message_id"
+	keyLimit     = "limit"
+	keySize      = "bytes"
 	keyName      = "name"
 	keyOperation = "operation"
 	keyPartition = "partition"
@@ -14,4 +17,5 @@ const (
 	keyEvent     = "event"
 	keyDelay     = "delay"
 	keyCount     = "count"
+	keyStack     = "stack"
 )

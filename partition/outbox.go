@@ -44,6 +44,10 @@ func (s *session) storeUnawaited(ep *episode) {
 }
 
 func (s *session) store(ep *episode, o *outgoing) {
+	if o.ahead != nil { // its result would be for nobody: it is sent like others, and runs once more
+		o.recall()
+		s.work.setUnderWay(o, false)
+	}
 	o.outboxKey = s.keyFor(ep)(o.id)
 	ep.stored = append(ep.stored, o)
 }

@@ -40,6 +40,8 @@ type Partition struct {
 	started   recent         // instances that were worked on here
 	handOvers handOvers
 	leaving   atomic.Bool // nothing is kept in this process any more
+	failure   atomic.Pointer[error]
+	expected  expectation
 
 	startOnce sync.Once
 	// quiesceOnce ends the receiving.
@@ -78,18 +80,20 @@ const drainLimit = time.Minute
 // Start begins to receive. It returns at once; Done tells when the partition has ended.
 func (p *Partition) Start() {
 	p.startOnce.Do(func() {
-		p.running.Go(func() { p.holds.keep(p.work) })
-		p.running.Go(p.timers.run)
-		p.running.Go(p.guard)
-		p.running.Go(p.watchLease)
-		p.receiving.Go(p.receiveLoop)
+		p.loop("renewing the locks of messages", func() { p.holds.keep(p.work) })
+		p.loop("letting timers fire", p.timers.run)
+		p.loop("watching the lease's deadline", p.guard)
+		p.loop("watching the lease", p.watchLease)
+		p.receiving.Go(p.guarded("receiving", p.receiveLoop))
 		if p.goFleet() {
-			p.running.Go(func() { p.active.run(p.work) })
-			p.running.Go(func() { p.takeOver(p.receive) })
-			p.running.Go(func() { p.sweepAnchors(p.work) })
+			p.loop("keeping the active list", func() { p.active.run(p.work) })
+			p.loop("taking over instances", func() { p.takeOver(p.receive) })
+			p.loop("replacing held messages", func() { p.sweepAnchors(p.work) })
 		}
 	})
 }
+
+func (p *Partition) loop(what string, run func()) { p.running.Go(p.guarded(what, run)) }
 
 // Done is closed when the partition has ended and its lease was released.
 func (p *Partition) Done() <-chan struct{} { return p.done }
@@ -106,7 +110,7 @@ func (p *Partition) Wake() {
 func (p *Partition) Quiesce() {
 	p.quiesceOnce.Do(func() {
 		p.endRecv()
-		p.running.Go(p.keepLease) // the loop that does it otherwise ends
+		p.loop("renewing the lease", p.keepLease) // the loop that does it otherwise ends
 	})
 }
 
@@ -137,10 +141,9 @@ func (p *Partition) Deliver(r Result) bool {
 }
 
 // fenced gives the context for a step that writes: it ends with the lease.
-func (p *Partition) fenced() (context.Context, context.CancelFunc, error) {
+func (p *Partition) fenced() (context.Context, error) {
 	if err := p.owned(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	ctx, cancel := context.WithCancel(p.work)
-	return ctx, cancel, nil
+	return p.work, nil
 }

@@ -2,6 +2,7 @@ package partition
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -13,32 +14,41 @@ const (
 	receiveBatch = 32 // the queue service's limit
 )
 
-// receiveLoop receives, and renews the lease between two receives: a loop that hangs loses the partition.
+// receiveLoop receives, and renews the lease between two receives: a loop that hangs, or whose receives fail for long, loses the
+// partition.
 func (p *Partition) receiveLoop() {
 	renewal := newRenewal(p.cfg.Lease)
-	poll, full := newPoller(p.cfg.MaxPoll), newStall(p.cfg)
+	poll, full, unread := newPoller(p.cfg.MaxPoll), newStall(p.cfg), newUnread(p.cfg)
 	for p.receive.Err() == nil {
 		p.renew(renewal)
-		n := min(receiveBatch, p.cfg.MaxPending-p.sessions.pending())
+		n := min(receiveBatch, p.mostPending()-p.sessions.pending())
 		if n <= 0 {
 			p.awaitRoom(full, renewal.untilDue())
+			unread.moved() // it is not for lack of answers
 			continue
 		}
 		full.moved()
 		got, err := p.receiveOnce(n)
+		if err == nil {
+			unread.moved()
+		}
 		switch {
 		case err != nil && p.receive.Err() == nil:
+			if unread.left() <= 0 {
+				p.giveUp(fmt.Errorf("%w: %w", errUnread, err), unread.limit)
+				return
+			}
 			p.log.Warn("receiving failed; trying again", keyError, err)
-			p.rest(nil, poll.next(), renewal)
+			p.rest(nil, p.between(poll), renewal)
 		case got == 0:
-			if p.rest(p.wake, poll.next(), renewal) {
+			if p.rest(p.wake, p.between(poll), renewal) {
 				poll.reset()
 			}
 		case got == n:
 			poll.reset()
 		default:
 			poll.reset() // most likely there is nothing more, and who puts something here says so
-			p.rest(p.wake, poll.next(), renewal)
+			p.rest(p.wake, p.between(poll), renewal)
 		}
 	}
 }
@@ -77,11 +87,10 @@ func (p *Partition) pause(signal <-chan struct{}, d time.Duration) bool {
 }
 
 func (p *Partition) receiveOnce(n int) (int, error) {
-	ctx, cancel, err := p.fenced()
+	ctx, err := p.fenced()
 	if err != nil {
 		return 0, err
 	}
-	defer cancel()
 	sent := time.Now()
 	batch, err := p.queue.Receive(ctx, n, p.cfg.MessageLock)
 	if err != nil {
@@ -96,26 +105,27 @@ func (p *Partition) receiveOnce(n int) (int, error) {
 }
 
 func (p *Partition) accept(d *queues.Delivery, until time.Time) {
-	h, fresh := p.holds.add(p.queue, queues.Receipt{ID: d.ID, PopReceipt: d.PopReceipt}, until)
+	h, fresh := p.holds.addCounted(p.queue, queues.Receipt{ID: d.ID, PopReceipt: d.PopReceipt}, until, newTally(d))
+	defer func() {
+		if v := recover(); v != nil {
+			p.refuse(d, h, v)
+		}
+	}()
 	switch {
 	case !fresh:
 		return // its lock had run out while it waits here; the newer receipt is enough
 	case d.Err != nil:
-		p.undecodable(d, h)
+		p.undecodable(d, h, d.Err)
 	case d.Envelope.Message.Target.InstanceID == "":
-		p.log.Error("a message names no instance; it is set aside with growing delay", keyMessage, d.ID)
-		p.giveBackLater(d.DequeueCount, h)
+		p.undecodable(d, h, errNoInstance)
+	case isNotice(d.Envelope):
+		p.noticed(h)
+	case p.home(d.Envelope.Message.Target.InstanceID) != p.Index():
+		p.moveHome(d, h)
 	default:
 		// When nothing is taken any more the partition drains, and gives back what it holds.
 		p.sessions.deliver(newItem(d.Envelope, d.DequeueCount, d.InsertedAt, h))
 	}
-}
-
-func (p *Partition) undecodable(d *queues.Delivery, h *hold) {
-	delay := backoff(d.DequeueCount)
-	p.log.Error("a message cannot be decoded; it is set aside with growing delay. Look at it in Storage Explorer and delete it if nobody needs it",
-		keyMessage, d.ID, keyCount, d.DequeueCount, keyDelay, delay, keyError, d.Err)
-	p.giveBackLater(d.DequeueCount, h)
 }
 
 func (p *Partition) giveBackLater(deliveries int64, hs ...*hold) {

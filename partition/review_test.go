@@ -522,3 +522,58 @@ func testEventsKeepTheirOrderOverFailures(t *testing.T) {
 		t.Errorf("the events came as %s", out)
 	}
 }
+
+// TestCopiesWhileSuspended: an answer comes while the instance is suspended, and once more. The code has seen neither, so it
+// cannot tell.
+func TestCopiesWhileSuspended(t *testing.T) { inBothFleets(t, testCopiesWhileSuspended) }
+
+func testCopiesWhileSuspended(t *testing.T) {
+	s := newScene(t, durable.NewOrchestrator("Sleeper", func(ctx *durable.Context, _ durable.Void) (string, error) {
+		if _, err := durable.WaitForEvent[string](ctx, "Go").Await(); err != nil {
+			return "", err
+		}
+		return "awake", durable.Sleep(ctx, time.Second)
+	}))
+	s.start("Sleeper", "i", "")
+	s.awaitStatus("i", history.Running)
+	s.raise("i", "Go", "x")
+	var set *history.TimerCreated
+	eventually(t, "the timer is set", func() bool { set = rowOf[*history.TimerCreated](s, "i"); return set != nil })
+	if err := s.hub.Client().Suspend(within(t), "i", "a while"); err != nil {
+		t.Fatal(err)
+	}
+	s.part.Wake()
+	s.awaitStatus("i", history.Suspended)
+	eventually(t, "the timer fires", func() bool { return rowOf[*history.TimerFired](s, "i") != nil })
+	execution := s.history("i").ExecutionID
+	s.put(&history.Envelope{ActivityID: "0b6b1a0e-70b1-4bd6-8c33-2b1e7b7d2f10", Message: &history.Message{
+		Event:  &history.TimerFired{Base: history.Base{EventID: -1, Timestamp: time.Now().UTC()}, TimerID: set.EventID, FireAt: set.FireAt},
+		Target: history.Instance{InstanceID: "i", ExecutionID: &execution},
+	}})
+	eventually(t, "the copy is gone", func() bool { return s.messages(s.hub.Queues().Control(0)) == 0 })
+	if err := s.hub.Client().Resume(within(t), "i", "go on"); err != nil {
+		t.Fatal(err)
+	}
+	s.part.Wake()
+	s.awaitStatus("i", history.Completed)
+	fired := 0
+	for _, r := range s.history("i").Records {
+		if _, ok := r.Event.(*history.TimerFired); ok {
+			fired++
+		}
+	}
+	if fired != 1 {
+		t.Errorf("the timer has fired %d times", fired)
+	}
+}
+
+// rowOf is the first row of a kind in a history, nil when there is none.
+func rowOf[E history.Event](s *scene, id string) (found E) {
+	s.t.Helper()
+	for _, r := range s.history(id).Records {
+		if e, ok := r.Event.(E); ok {
+			return e
+		}
+	}
+	return found
+}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-taskhub/taskhub/history"
 	"github.com/go-taskhub/taskhub/internal/replay"
+	"github.com/go-taskhub/taskhub/queues"
 	"github.com/go-taskhub/taskhub/tables"
 )
 
@@ -39,6 +40,7 @@ type session struct {
 	active  bool
 	resting bool // it has to wait a while before it looks at its mailbox
 	idleAt  *list.Element
+	nudge   chan struct{} // told when something comes for it; nil while nobody waits for that
 
 	st        *state // nil: nothing is known, load before use
 	status    status
@@ -46,9 +48,12 @@ type session struct {
 	// staleBlobs hold large values of generations that are over.
 	staleBlobs []string
 
-	damaged  bool // the status row says that the history cannot be read
-	mustLoad bool // another owner has left it, and it could not be loaded yet
-	unsure   bool // the last step failed: what there is to do shows when the next one has loaded the instance
+	alone    bool      // messages are tried one by one, as one of several is to blame for a failure
+	blame    string    // what the last failure was that lay with a message or the instance
+	letters  []*letter // messages for the instance that could not be understood; guarded by sessions.mu
+	damaged  bool      // the status row says that the history cannot be read
+	mustLoad bool      // another owner has left it, and it could not be loaded yet
+	unsure   bool      // the last step failed: what there is to do shows when the next one has loaded the instance
 
 	work *localWork // shared with whoever answers for hand-overs; empty in a mixed fleet
 }
@@ -58,12 +63,13 @@ type due struct {
 	flush  bool // the status row is to be written
 	settle bool // local work may have ended, or has to be sent again
 	load   bool // the instance was taken over: load it and carry out what its last owner left
+	fail   bool // messages for it were given up
 }
 
 func (d due) any() bool { return d != due{} }
 
 func (d *due) add(more due) {
-	d.flush, d.settle, d.load = d.flush || more.flush, d.settle || more.settle, d.load || more.load
+	d.flush, d.settle, d.load, d.fail = d.flush || more.flush, d.settle || more.settle, d.load || more.load, d.fail || more.fail
 }
 
 func newSession(p *Partition, id string) *session {
@@ -92,15 +98,20 @@ func (s *session) turn() bool {
 	}
 	s.mustLoad = s.mustLoad || due.load
 	if len(items) > 0 || s.mustLoad {
-		s.step(items, s.mustLoad)
+		if done, ok := s.apart(items); ok {
+			s.step(items, s.mustLoad)
+			done()
+		}
 	}
-	ctx, cancel, err := s.p.fenced()
+	ctx, err := s.p.fenced()
 	if err != nil {
 		return true
 	}
-	defer cancel()
 	if due.flush && s.mayFlush() {
 		s.tryFlush(ctx)
+	}
+	if due.fail {
+		s.failForLetters(ctx)
 	}
 	if s.p.goFleet() {
 		s.settleWork(ctx)
@@ -116,12 +127,16 @@ func (s *session) mayFlush() bool {
 
 // step deals with some items: it sorts out copies, runs an episode over the rest and settles their messages.
 func (s *session) step(items []*item, load bool) {
-	ctx, cancel, err := s.p.fenced()
+	ctx, err := s.p.fenced()
 	if err != nil {
 		s.p.sessions.putBack(s, items) // the partition ends, and sees to what can be passed on
 		return
 	}
-	defer cancel()
+	items, err = s.beginAttempts(ctx, items)
+	if err != nil || len(items) == 0 && !load {
+		s.putOff(items, err)
+		return
+	}
 	found, err := s.apply(ctx, items, load)
 	if err != nil {
 		s.failed(ctx, items, load, err)
@@ -190,11 +205,7 @@ func (s *session) advance(ctx context.Context, found *sorted) error {
 	}
 	accepted := found.accepted
 	for {
-		ep, err := s.run1(accepted)
-		if err != nil {
-			return err
-		}
-		if err := s.take(ctx, ep, found, accepted); err != nil {
+		if err := s.advanceOnce(ctx, found, accepted); err != nil {
 			return err
 		}
 		found.progress = true
@@ -203,6 +214,19 @@ func (s *session) advance(ctx context.Context, found *sorted) error {
 		}
 		accepted = nil
 	}
+}
+
+// advanceOnce runs one episode, with those that follow from activities that run ahead, and makes it count.
+func (s *session) advanceOnce(ctx context.Context, found *sorted, accepted []*item) error {
+	ep := &episode{firstRow: s.st.rows, base: s.st.executionID}
+	defer ep.discard() // nothing once it is committed
+	if err := s.pass(ep, accepted); err != nil {
+		return err
+	}
+	if err := s.runAhead(ep); err != nil {
+		return err
+	}
+	return s.take(ctx, ep, found, accepted)
 }
 
 // take makes an episode count, in the order of the fleet.
@@ -218,6 +242,7 @@ func (s *session) take(ctx context.Context, ep *episode, found *sorted, accepted
 		return err
 	}
 	s.dispatch(ctx, ep)
+	s.p.holds.applied(ctx, holdsOf(accepted))
 	return s.recordStatus(ctx, ep, holdsOf(accepted))
 }
 
@@ -235,6 +260,7 @@ func (s *session) takeGo(ctx context.Context, ep *episode, found *sorted, accept
 	s.p.active.progress(s.id)
 	s.anchorOrDelete(ctx, accepted)
 	s.work.add(ep.decided()...)
+	s.stands(ctx, ep)
 	s.carryOut(ctx, append(ep.out, ep.stored...))
 	return s.recordStatus(ctx, ep, nil)
 }
@@ -265,11 +291,15 @@ func (s *session) settle(ctx context.Context, found *sorted) {
 			again = append(again, it)
 			continue
 		}
-		s.park(ctx, it, "it answers an action that the history does not have")
+		s.parkEarly(ctx, it)
 	}
 	s.p.sessions.putBack(s, again)
 	for _, pk := range found.parked {
-		s.park(ctx, pk.item, pk.reason)
+		if pk.refused {
+			s.charge(ctx, pk.item, pk.reason, false)
+		} else {
+			s.park(ctx, pk.item, pk.reason)
+		}
 	}
 	if len(found.waiting) > 0 {
 		s.p.sessions.postpone(s, found.waiting, found.rest)
@@ -294,28 +324,40 @@ func (s *session) settleCopies(ctx context.Context, copies []*item) {
 func (s *session) failed(ctx context.Context, items []*item, load bool, err error) {
 	s.drop()
 	s.unsure = true
-	if load {
-		s.p.sessions.wakeLater(s.id, max(time.Second, resendPause<<min(s.conflicts, 10)))
-	}
 	if s.p.work.Err() != nil {
 		s.p.sessions.putBack(s, items)
 		return
+	}
+	hopeless := isHopeless(err)
+	charged := load && hopeless && s.p.active.failed(s.id)
+	if load {
+		s.p.sessions.wakeLater(s.id, s.loadPause(hopeless))
 	}
 	s.conflicts++
 	most := conflictsInARow
 	if errors.Is(err, tables.ErrConflict) {
 		most *= 2
 	}
-	if s.conflicts <= most && !isHopeless(err) {
+	if s.conflicts <= most && !hopeless {
 		s.log.Warn("the episode was not committed; loading the instance again", keyError, err)
 		s.p.sessions.postpone(s, items, 50*time.Millisecond<<s.conflicts)
 		return
 	}
-	s.conflicts = 0
+	s.conflicts, s.blame = 0, err.Error()
+	if hopeless && len(items) > 1 && !s.alone && !ofTheInstance(err) {
+		s.log.Warn("the episode failed; trying its messages one by one", keyError, err, keyCount, len(items))
+		s.alone = true
+		s.p.sessions.postpone(s, items, aloneRest)
+		return
+	}
 	s.markDamaged(ctx, items, err)
 	s.log.Error("the instance cannot be advanced; its messages are set aside with growing delay", keyError, err)
 	for _, it := range items {
-		s.park(ctx, it, err.Error())
+		if hopeless && !charged {
+			s.charge(ctx, it, err.Error(), true)
+		} else {
+			s.park(ctx, it, err.Error())
+		}
 	}
 }
 
@@ -323,9 +365,8 @@ func (s *session) failed(ctx context.Context, items []*item, load bool, err erro
 func isHopeless(err error) bool {
 	var stuck *replay.StuckError
 	var panicked *panicError
-	var corrupt *tables.CorruptHistoryError
-	var large *tables.ValueTooLargeError
-	return errors.As(err, &stuck) || errors.As(err, &panicked) || errors.As(err, &corrupt) || errors.As(err, &large)
+	var encode *queues.EncodeError
+	return errors.As(err, &stuck) || errors.As(err, &panicked) || errors.As(err, &encode) || tables.IsHopeless(err)
 }
 
 // park gives a message back to the queue with a delay that grows with its deliveries. A result that came straight from
@@ -336,6 +377,7 @@ func (s *session) park(ctx context.Context, it *item, reason string) {
 		keyEvent, it.event.Kind().String(), keyReason, reason, keyDelay, delay, keyCount, it.deliveries)
 	if len(it.holds) > 0 && !s.p.isResult(it) {
 		s.p.holds.giveBack(ctx, it.holds, delay)
+		s.p.holds.remember(it.holds)
 		return
 	}
 	if err := s.sendResult(ctx, it, delay); err != nil {
@@ -391,7 +433,7 @@ func (s *session) ensureReplayed() error {
 	if st.replay != nil || st.started == nil || len(st.past) == 0 {
 		return nil
 	}
-	def, ok := s.p.cfg.Host.Orchestrator(st.started.Name, deref(st.started.Version))
+	def, ok := s.p.cfg.Host.Orchestrator(s.id, st.started.Name, deref(st.started.Version))
 	st.unhosted = !ok // of one that has ended there is something to send, else nothing would be left to replay
 	if !ok {
 		return nil
@@ -415,7 +457,7 @@ func (s *session) newReplay(def *replay.Definition) *replay.Session {
 	s.st.replay = replay.NewSession(replay.Config{
 		Definition: def,
 		Instance:   history.Instance{InstanceID: s.id, ExecutionID: history.String(s.st.executionID)},
-		Logger:     s.log.With(keyExecution, s.st.executionID),
+		Logger:     s.p.log, // to which Context.Logger adds the instance and the execution
 		Errors:     s.p.cfg.Errors,
 		StuckAfter: s.p.cfg.StuckAfter, CustomStatus: s.st.customStatus,
 	})

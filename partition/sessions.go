@@ -94,7 +94,7 @@ func (ss *sessions) activate(s *session) {
 		s.idleAt = nil
 	}
 	s.active = true
-	ss.p.episodes.Go(s.run)
+	ss.p.episodes.Go(ss.p.guarded("advancing an instance", s.run))
 }
 
 // poke sets an instance that is in memory to work.
@@ -127,6 +127,9 @@ func (ss *sessions) wake(id string, change func(*session), create bool) bool {
 		ss.byID[id] = s
 	}
 	change(s)
+	if s.nudge != nil {
+		signal(s.nudge)
+	}
 	if !s.active && !s.resting {
 		ss.activate(s)
 	}
@@ -170,7 +173,7 @@ func (ss *sessions) takeOrSettle(s *session, most int) (items []*item, d due, ev
 	if ss.closed || s.resting || (len(s.mailbox) == 0 && !s.due.any()) {
 		return nil, due{}, ss.settle(s), false
 	}
-	n := min(most, len(s.mailbox))
+	n := s.together(min(most, len(s.mailbox)))
 	items, s.mailbox = s.mailbox[:n:n], s.mailbox[n:]
 	if len(s.mailbox) == 0 {
 		s.mailbox = nil
@@ -188,19 +191,25 @@ func (ss *sessions) settle(s *session) []*session {
 	if ss.closed || len(s.mailbox) > 0 {
 		return nil // it rests
 	}
+	s.alone = false
 	if !s.worthKeeping() {
 		delete(ss.byID, s.id)
 		return nil
 	}
 	s.idleAt = ss.idle.PushBack(s)
-	return ss.evict()
+	return ss.evict(mostLooks)
 }
 
-// evict takes out the least recently used idle sessions above the limit. What they had is in the history.
-func (ss *sessions) evict() (evicted []*session) {
-	for e := ss.idle.Front(); e != nil && ss.idle.Len() > ss.p.cfg.MaxSessions; {
+// mostLooks is how many idle sessions are looked at to find some that can be taken out, at the end of a turn.
+const mostLooks = 256
+
+// evict takes out the least recently used idle sessions above the limit, of as many as may be looked at. What they had is in
+// the history.
+func (ss *sessions) evict(looks int) (evicted []*session) {
+	for e := ss.idle.Front(); e != nil && looks > 0 && ss.idle.Len() > ss.p.mostIdle(); {
 		s := e.Value.(*session)
 		next := e.Next()
+		looks--
 		if !s.status.dirty() && !s.hasWork() && !s.mustLoad {
 			ss.idle.Remove(e)
 			s.idleAt = nil
@@ -283,9 +292,17 @@ func (ss *sessions) unloadAll() {
 	}
 }
 
+// each does something that waits for storage, several side by side.
 func each[T any](list []T, do func(T)) {
+	switch len(list) {
+	case 0:
+		return
+	case 1:
+		do(list[0])
+		return
+	}
 	var wg sync.WaitGroup
-	limit := make(chan struct{}, storageFanOut)
+	limit := make(chan struct{}, min(len(list), storageFanOut))
 	for _, v := range list {
 		limit <- struct{}{}
 		wg.Go(func() { defer func() { <-limit }(); do(v) })

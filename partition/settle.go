@@ -122,6 +122,7 @@ func (s *session) anchorOrDelete(ctx context.Context, items []*item) {
 		}
 	}
 	s.p.holds.delete(ctx, other)
+	s.p.holds.applied(ctx, control)
 	s.work.anchor(control)
 	s.p.taken(items)
 }

@@ -16,12 +16,13 @@ const fakeTimerID = -100
 type verdict int
 
 const (
-	apply verdict = iota // it goes into the next episode
-	drop                 // it is a copy, or for nobody: its message is deleted
-	early                // it answers a decision that is not committed yet
-	park                 // its message goes back to the queue for a while
-	later                // it was put into the heap of near timers
-	again                // the session looks at it again after a short rest
+	apply  verdict = iota // it goes into the next episode
+	drop                  // it is a copy, or for nobody: its message is deleted
+	early                 // it answers a decision that is not committed yet
+	park                  // its message goes back to the queue for a while
+	later                 // it was put into the heap of near timers
+	again                 // the session looks at it again after a short rest
+	refuse                // no attempt at it can succeed, as far as is known: it counts as one that failed
 )
 
 // sorted is the outcome of looking at a batch of items.
@@ -36,8 +37,9 @@ type sorted struct {
 }
 
 type parked struct {
-	item   *item
-	reason string
+	item    *item
+	reason  string
+	refused bool
 }
 
 // sort decides what becomes of each item. What it calls a copy may be deleted: the session has loaded the history.
@@ -57,7 +59,9 @@ func (s *session) sort(ctx context.Context, items []*item) (*sorted, error) {
 		case early:
 			out.early = append(out.early, it)
 		case park:
-			out.parked = append(out.parked, parked{it, reason})
+			out.parked = append(out.parked, parked{item: it, reason: reason})
+		case refuse:
+			out.parked = append(out.parked, parked{item: it, reason: reason, refused: true})
 		case again:
 			out.waiting, out.rest = append(out.waiting, it), max(out.rest, restOf(it))
 			it.tries++
@@ -76,7 +80,8 @@ func (s *session) judge(ctx context.Context, it *item, out *sorted) (verdict, st
 	case starts:
 		return s.admit(ctx, it, e)
 	case rewinds:
-		s.drop() // a rewind has edited the history
+		s.drop()         // a rewind has edited the history
+		s.damaged = true // and its status row says Pending, which is as wrong from now on
 	}
 	if err := s.ensureLoaded(ctx); err != nil {
 		return 0, "", err
@@ -117,7 +122,7 @@ func (s *session) recognise(ctx context.Context, it *item, out *sorted) (verdict
 	case *history.EventRaised, *history.ExecutionTerminated, *history.ExecutionSuspended, *history.ExecutionResumed, *history.GenericEvent:
 		return s.identified(it, out)
 	default:
-		return park, "events of this kind are not for orchestrations", nil
+		return refuse, "events of this kind are not for orchestrations", nil
 	}
 }
 
@@ -132,6 +137,9 @@ func (s *session) answer(out *sorted, id int32, created history.Kind) (verdict, 
 		return early, "", nil
 	case is == replay.Done || kind != created:
 		return drop, "the action it answers is not open", nil
+	}
+	if _, withheld := s.st.withheld[id]; withheld {
+		return drop, "the action was answered while the instance is suspended", nil
 	}
 	if _, twice := out.results[id]; twice {
 		return drop, "another answer to the same action came with it", nil
@@ -216,7 +224,7 @@ func (s *session) afterEnd(ctx context.Context, it *item) (verdict, string, erro
 	switch {
 	case err != nil:
 		return 0, "", err
-	case row != nil && row.Status == history.Pending && !strings.EqualFold(row.ExecutionID, s.st.executionID):
+	case row != nil && row.Status == history.Pending && !s.st.isExecution(row.ExecutionID): // the first generation may have left it so
 		return s.soon(it, "the instance is about to start again")
 	}
 	return drop, "the instance has ended", nil

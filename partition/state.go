@@ -23,6 +23,7 @@ type state struct {
 	seen        map[identity]time.Time   // that earlier generations applied, and when that became so
 	messages    map[history.Event]string // ids of the messages that external events came with
 	timers      map[int32]time.Time      // committed timers that have not fired
+	withheld    map[int32]struct{}       // actions answered since the instance was suspended, which its code has not seen
 	last        time.Time                // of the newest event
 	behindRow   *tables.InstanceUpdate   // what the status row should show; nil once that was looked at
 
@@ -79,6 +80,7 @@ func stateOf(h *tables.History) *state {
 
 // note keeps what later decisions need of a committed row.
 func (st *state) note(r tables.Record) {
+	st.withhold(r.Event)
 	switch e := r.Event.(type) {
 	case *history.OrchestratorStarted:
 		st.episodes++
@@ -100,6 +102,23 @@ func (st *state) note(r tables.Record) {
 	}
 	if t := r.Event.Common().Timestamp; t.After(st.last) {
 		st.last = t
+	}
+}
+
+// withhold keeps track of answers that are committed while the instance is suspended. To its code the actions are open until
+// it is resumed, so the code does not tell copies.
+func (st *state) withhold(e history.Event) {
+	switch e.(type) {
+	case *history.ExecutionSuspended:
+		if st.withheld == nil {
+			st.withheld = map[int32]struct{}{}
+		}
+	case *history.ExecutionResumed, *history.ExecutionStarted:
+		st.withheld = nil
+	default:
+		if id, ok := history.Answers(e); ok && st.withheld != nil {
+			st.withheld[id] = struct{}{}
+		}
 	}
 }
 

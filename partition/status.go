@@ -20,7 +20,9 @@ type status struct {
 	// child: the row may not exist yet. A top-level row that is missing was purged.
 	child bool
 	// exists: the row was there. One that is missing then was purged.
-	exists   bool
+	exists bool
+	// fresh: the row of a sub-orchestration is all but certain not to be there.
+	fresh    bool
 	owners   [2]string // execution ids of the current and of the first generation
 	failures int       // writes in a row that failed
 	shown    *string   // custom status as last written
@@ -170,6 +172,17 @@ func (s *session) flushStatus(ctx context.Context) error {
 func (s *session) writeStatus(ctx context.Context) (gone bool, err error) {
 	u := *s.status.update
 	for range 5 {
+		if s.status.fresh {
+			s.status.fresh = false
+			etag, err := s.p.cfg.Tables.InsertUpdate(ctx, u)
+			if err == nil {
+				s.status.etag, s.status.exists, s.status.shown = etag, true, u.CustomStatus
+				return false, nil
+			}
+			if !errors.Is(err, tables.ErrConflict) {
+				return false, err
+			}
+		}
 		if s.status.etag == "" {
 			row, err := s.p.cfg.Tables.GetInstance(ctx, s.id, getStatusOnly)
 			switch {

@@ -5,15 +5,14 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/go-taskhub/taskhub/history"
-	"github.com/go-taskhub/taskhub/internal/replay"
 	"github.com/go-taskhub/taskhub/tables"
 )
 
 const (
 	// relistEvery is how often the active list is read again, for rows that a dying owner wrote late.
 	relistEvery = 10 * time.Minute
-	// mostAttempts is how many owners in a row may take an instance over without getting it any further, before it fails.
+	// mostAttempts is how often a message is tried before it becomes a dead letter, and how many attempts in a row to take
+	// an instance over may end without getting it any further before it fails.
 	mostAttempts = 20
 )
 
@@ -44,6 +43,8 @@ func (p *Partition) takeOverOnce(ctx context.Context) error {
 	for _, r := range rows {
 		if r.Owner != p.active.owner {
 			dead = append(dead, r)
+		} else {
+			p.active.stray(r.InstanceID)
 		}
 	}
 	if len(dead) > 0 {
@@ -65,18 +66,12 @@ func (s *session) checkAttempts(ctx context.Context) error {
 	if n <= mostAttempts || !s.st.exists() || s.st.ended != nil {
 		return nil
 	}
-	text := fmt.Sprintf("%d workers in a row have ended, or lost the partition, after they took this instance over without getting it any further; "+
-		"look at their logs, mend the cause, and rewind the instance", n-1)
-	s.log.Error("the instance is failed", keyReason, text)
-	ep := &episode{now: s.st.episodeTime(nil), firstRow: s.st.rows, base: s.st.executionID}
-	ep.addMarker(&history.OrchestratorStarted{})
-	s.end(ep, &replay.Outcome{
-		EventID: s.st.nextID(), Status: history.Failed, Result: &text,
-		Failure: &history.FailureDetails{ErrorType: "TooManyAttempts", ErrorMessage: text, IsNonRetriable: true},
-	})
-	ep.addMarker(&history.OrchestratorCompleted{})
-	s.st.untaken, s.st.past = nil, nil
-	return s.take(ctx, ep, &sorted{}, nil)
+	text := fmt.Sprintf("%d attempts in a row to take this instance over ended without getting it any further, "+
+		"most often with the end of the worker; look at the workers' logs, mend the cause, and rewind the instance", n-1)
+	if s.blame != "" {
+		text += "; the last failure: " + s.blame
+	}
+	return s.fail(ctx, "TooManyAttempts", text)
 }
 
 // adopt writes own rows before the dead owner's go, so that the instances can be found at every instant.

@@ -21,9 +21,17 @@ const wrapperID = "00000000-0000-0000-0000-000000000000"
 
 // encode returns the body of the request that puts a message, and the name of the blob with its content if there is one.
 func (q *Queue) encode(ctx context.Context, env *history.Envelope) (body []byte, blob string, err error) {
-	text, err := history.MarshalEnvelope(env)
+	text, blob, err := q.text(ctx, env)
 	if err != nil {
 		return nil, "", err
+	}
+	return q.body(text), blob, nil
+}
+
+// text returns the text of a message, and the name of the blob with its content if there is one.
+func (q *Queue) text(ctx context.Context, env *history.Envelope) (text []byte, blob string, err error) {
+	if text, err = history.MarshalEnvelope(env); err != nil {
+		return nil, "", &EncodeError{Err: err}
 	}
 	if len(text) > payloads.MessageThreshold && env.Message != nil {
 		if text, blob, err = q.offload(ctx, env, text); err != nil {
@@ -33,14 +41,26 @@ func (q *Queue) encode(ctx context.Context, env *history.Envelope) (body []byte,
 	if q.base64 || !fitsXML(text) { // receivers recognise Base64 whatever they are configured for
 		text = base64.StdEncoding.AppendEncode(nil, text)
 	}
+	return text, blob, checkSize(text)
+}
+
+func checkSize(text []byte) error {
 	if len(text) > maxText {
-		return nil, "", fmt.Errorf("the message has %d bytes, more than the %d that a queue takes", len(text), maxText)
+		return &EncodeError{Err: fmt.Errorf("the message has %d bytes, more than the %d that a queue takes", len(text), maxText)}
 	}
-	body = appendBody(make([]byte, 0, len(text)+len(text)/8+len(bodyStart)+len(bodyEnd)), text)
+	return nil
+}
+
+// body returns the body of the request that puts a text.
+func (q *Queue) body(text []byte) []byte {
+	if !fitsXML(text) {
+		text = base64.StdEncoding.AppendEncode(nil, text)
+	}
+	body := appendBody(make([]byte, 0, len(text)+len(text)/8+len(bodyStart)+len(bodyEnd)), text)
 	if q.ascii {
 		body = asciiXML(body)
 	}
-	return body, blob, nil
+	return body
 }
 
 // emulatedAccount is the account of Azurite and of the embedded storage. No account in Azure has its name.
@@ -73,15 +93,17 @@ func (q *Queue) offload(ctx context.Context, env *history.Envelope, text []byte)
 		content := *env
 		content.CompressedBlobName = nil
 		if text, err = history.MarshalEnvelope(&content); err != nil {
-			return nil, "", err
+			return nil, "", &EncodeError{Err: err}
 		}
 	}
 	blob = layout.MessageBlobName(env.Message.Target.InstanceID, env.ActivityID, env.Message.Event.Kind().String())
 	if err := q.payloads.Write(ctx, blob, text); err != nil {
 		return nil, "", err
 	}
-	wrapper, err = history.MarshalEnvelope(&history.Envelope{ActivityID: wrapperID, CompressedBlobName: &blob})
-	return wrapper, blob, err
+	if wrapper, err = history.MarshalEnvelope(&history.Envelope{ActivityID: wrapperID, CompressedBlobName: &blob}); err != nil {
+		return nil, "", &EncodeError{Err: err}
+	}
+	return wrapper, blob, nil
 }
 
 const (

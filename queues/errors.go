@@ -29,6 +29,17 @@ func (e *DelayError) Error() string {
 	return fmt.Sprintf("a delay of %v is longer than the %v that a queue allows; use several shorter ones", e.Delay, MaxDelay)
 }
 
+// EncodeError says that a message cannot be written, now or later.
+type EncodeError struct {
+	Err error
+}
+
+// Error implements error.
+func (e *EncodeError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the reason.
+func (e *EncodeError) Unwrap() error { return e.Err }
+
 // UndecodableError says that a message cannot be understood, now or later.
 type UndecodableError struct {
 	Queue     string // name of the queue

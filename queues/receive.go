@@ -33,6 +33,8 @@ type Delivery struct {
 	// Err says why there is no Envelope. It is an [*UndecodableError] when the message cannot be understood, which will
 	// not change; any other error means that its blob could not be read this time.
 	Err error
+	// Attempts is how often the message was tried in vain, as far as that was counted: see [Queue.SetAttempts].
+	Attempts int
 	// Text is the message as it is in the queue: JSON or Base64, for a large message the wrapper that names the blob.
 	Text string
 }
@@ -132,6 +134,7 @@ func (q *Queue) open(ctx context.Context, d *Delivery) ([]byte, *history.Envelop
 	if err != nil {
 		return []byte(d.Text), nil, err
 	}
+	_, d.Attempts = cutAttempts(text)
 	env, err := history.UnmarshalEnvelope(text)
 	if err != nil || env.CompressedBlobName == nil || *env.CompressedBlobName == "" {
 		return text, env, err

@@ -27,6 +27,8 @@ type Account struct {
 	tables    *aztables.ServiceClient
 	counters  *counters
 	resources []io.Closer
+	// tableCalls sends the requests of CallTable and Transact.
+	tableCalls *tableCaller
 }
 
 // Open returns the account that cfg describes. It makes no request: whether the account can be reached shows with the
@@ -213,17 +215,21 @@ func (a *Account) connectTables(common policy.ClientOptions, t *target, cfg Conf
 	default:
 		a.tables, err = aztables.NewServiceClientWithNoCredential(endpoint, options)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return a.connectTableCalls(common, t, cfg)
 }
 
 // clientOptions assembles the pipeline of one service. The SDK puts its authorisation between the policies here and the
 // transport, so that every attempt is signed anew.
 func clientOptions(cfg Config, t *target, s service, counts *counters) policy.ClientOptions {
 	info := &serviceInfo{service: s, account: t.account, emulator: t.emulator, credential: t.credentialKind(s, cfg)}
+	last := newSender(cfg, t, info, counts)
 	policies := []policy.Policy{
 		&identifyPolicy{info: info, product: userAgent(cfg.Application)},
 		&bodyPolicy{},
-		newRetryPolicy(cfg, counts),
+		newRetryPolicy(cfg, counts, last.pace),
 	}
 	if s == serviceTable {
 		policies = append(policies, &tablePolicy{})
@@ -232,7 +238,7 @@ func clientOptions(cfg Config, t *target, s service, counts *counters) policy.Cl
 	return policy.ClientOptions{
 		Retry:           policy.RetryOptions{MaxRetries: -1},
 		PerCallPolicies: policies,
-		Transport:       newSender(cfg, t, info, counts),
+		Transport:       last,
 	}
 }
 

@@ -19,14 +19,6 @@ func WithRequestBody(ctx context.Context, body []byte) context.Context {
 	return context.WithValue(ctx, bodyKey{}, body)
 }
 
-type contentTypeKey struct{}
-
-// WithTransactionBody makes the entity-group transaction of the context carry a body that the caller has composed: parts
-// with the boundary given. The SDK's way of composing one takes every entity apart and allocates 32 KiB for each.
-func WithTransactionBody(ctx context.Context, boundary string, body []byte) context.Context {
-	return context.WithValue(WithRequestBody(ctx, body), contentTypeKey{}, "multipart/mixed; boundary="+boundary)
-}
-
 type responseKey struct{}
 
 // WithResponseBody makes a successful request of the context put its answer's body into *into, and gives the SDK an
@@ -60,9 +52,6 @@ func (*bodyPolicy) Do(req *policy.Request) (*http.Response, error) {
 
 func exchangeRequest(req *policy.Request) error {
 	contentType := req.Raw().Header.Get("Content-Type")
-	if other, ok := req.Raw().Context().Value(contentTypeKey{}).(string); ok {
-		contentType = other
-	}
 	body, exchanged := req.Raw().Context().Value(bodyKey{}).([]byte)
 	switch {
 	case exchanged && body == nil:

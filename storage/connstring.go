@@ -283,6 +283,16 @@ func checkSAS(setting, sas string) error {
 	return nil
 }
 
+// harmless hides a value that is none of what a connection string has outside of its secrets: a semicolon may be missing, and
+// the secret be part of it.
+func harmless(value string) string {
+	const longest = 200
+	if len(value) > longest || strings.ContainsAny(value, " \t\r\n=&+") {
+		return "(unreadable)"
+	}
+	return value
+}
+
 // RedactConnectionString returns the connection string with its secrets replaced, for messages and logs. Of a string
 // that cannot be understood nothing is shown.
 func RedactConnectionString(text string) string {
@@ -299,7 +309,7 @@ func RedactConnectionString(text string) string {
 		settingBlobEndpoint, settingQueueEndpoint, settingTableEndpoint,
 	} {
 		if found.has(name) {
-			parts = append(parts, name+"="+redactURL(found[name]))
+			parts = append(parts, name+"="+harmless(redactURL(found[name])))
 		}
 	}
 	for _, name := range []string{settingAccountKey, settingSAS} {

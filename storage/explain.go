@@ -184,16 +184,24 @@ type redactPolicy struct{}
 // Do implements policy.Policy.
 func (*redactPolicy) Do(req *policy.Request) (*http.Response, error) {
 	resp, err := req.Next()
-	if err != nil || resp.StatusCode != http.StatusForbidden && resp.StatusCode != http.StatusUnauthorized {
-		return resp, err
+	if err == nil {
+		err = redactAnswer(resp)
+	}
+	return resp, err
+}
+
+// redactAnswer takes signatures out of an answer that is a refusal.
+func redactAnswer(resp *http.Response) error {
+	if resp.StatusCode != http.StatusForbidden && resp.StatusCode != http.StatusUnauthorized {
+		return nil
 	}
 	body, err := runtime.Payload(resp)
 	if err != nil || len(body) == 0 {
-		return resp, err
+		return err
 	}
 	resp.Body = io.NopCloser(strings.NewReader(redactSignatures(string(body))))
 	_, err = runtime.Payload(resp)
-	return resp, err
+	return err
 }
 
 var (

@@ -23,6 +23,8 @@ const (
 	logStatus  = "status"
 	logCode    = "code"
 	logError   = "error"
+
+	logConcurrency = "concurrency"
 )
 
 type withoutRetryKey struct{}
@@ -40,37 +42,57 @@ type retryPolicy struct {
 	maxDelay   time.Duration
 	jitter     func(time.Duration) time.Duration
 	counts     *counters
+	pace       *pace
 	logger     *slog.Logger
 }
 
-func newRetryPolicy(cfg Config, counts *counters) *retryPolicy {
+func newRetryPolicy(cfg Config, counts *counters, pace *pace) *retryPolicy {
 	return &retryPolicy{
 		maxRetries: cfg.MaxRetries, delay: cfg.RetryDelay, maxDelay: cfg.MaxRetryDelay,
-		jitter: cfg.Jitter, counts: counts, logger: cfg.Logger,
+		jitter: cfg.Jitter, counts: counts, pace: pace, logger: cfg.Logger,
 	}
 }
 
 // Do implements policy.Policy.
 func (p *retryPolicy) Do(req *policy.Request) (*http.Response, error) {
 	ctx := req.Raw().Context()
-	for attempt := 1; ; attempt++ {
+	return p.attempts(ctx, req.Raw().Method, func() (*http.Response, error) {
 		if err := req.RewindBody(); err != nil {
 			return nil, err
 		}
 		// The clone has headers of its own: the policies below sign it with the current time.
-		resp, err := req.Clone(ctx).Next()
-		if attempt > p.maxRetries || !retryable(resp, err) || ctx.Err() != nil || ctx.Value(withoutRetryKey{}) != nil {
+		return req.Clone(ctx).Next()
+	})
+}
+
+// attempts tries until the outcome counts, or there is no time for more.
+func (p *retryPolicy) attempts(ctx context.Context, method string, try func() (*http.Response, error)) (*http.Response, error) {
+	urgent := ctx.Value(withoutRetryKey{}) != nil
+	if urgent {
+		p.pace.enterAtOnce()
+	} else if err := p.pace.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer p.pace.leave()
+	for attempt := 1; ; attempt++ {
+		sent := time.Now()
+		resp, err := try()
+		p.pace.judge(sent, isThrottle(resp, err), err != nil)
+		if attempt > p.maxRetries || !retryable(resp, err) || ctx.Err() != nil || urgent {
 			return resp, err
 		}
 		delay, ok := p.nextDelay(attempt, retryAfter(resp, err))
 		if deadline, limited := ctx.Deadline(); !ok || limited && time.Until(deadline) <= delay {
 			return resp, err // the answer at hand says more than a deadline exceeded later
 		}
-		p.report(ctx, req.Raw(), resp, err, attempt, delay)
+		p.report(ctx, method, resp, err, attempt, delay)
 		if resp != nil {
 			runtime.Drain(resp)
 		}
 		if err := sleep(ctx, delay); err != nil {
+			return nil, err
+		}
+		if err := p.pace.again(ctx); err != nil {
 			return nil, err
 		}
 		p.counts.retried()
@@ -101,12 +123,12 @@ func (p *retryPolicy) nextDelay(attempt int, asked time.Duration) (time.Duration
 	return p.jitter(limit), true
 }
 
-func (p *retryPolicy) report(ctx context.Context, req *http.Request, resp *http.Response, err error, attempt int, delay time.Duration) {
+func (p *retryPolicy) report(ctx context.Context, method string, resp *http.Response, err error, attempt int, delay time.Duration) {
 	if !p.logger.Enabled(ctx, slog.LevelDebug) {
 		return
 	}
-	attrs := []slog.Attr{slog.String(logMethod, req.Method), slog.Int(logAttempt, attempt), slog.Duration(logDelay, delay)}
-	if info := infoOf(req); info != nil {
+	attrs := []slog.Attr{slog.String(logMethod, method), slog.Int(logAttempt, attempt), slog.Duration(logDelay, delay)}
+	if info, ok := ctx.Value(serviceInfoKey{}).(*serviceInfo); ok {
 		attrs = append(attrs, slog.String(logAccount, info.account), slog.String(logService, info.service.String()))
 	}
 	if err != nil {
@@ -128,6 +150,15 @@ func retryable(resp *http.Response, err error) bool {
 	}
 	var answer *azcore.ResponseError
 	return errors.As(err, &answer) && retryableStatus(answer.StatusCode)
+}
+
+// isThrottle tells answers that refuse a request because of the service's load.
+func isThrottle(resp *http.Response, err error) bool {
+	status := StatusOf(err)
+	if err == nil {
+		status = resp.StatusCode
+	}
+	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
 }
 
 func retryableStatus(status int) bool {

@@ -22,12 +22,13 @@ type sender struct {
 	timeout time.Duration
 	slots   chan struct{}
 	counts  *counters
+	pace    *pace
 }
 
 func newSender(cfg Config, t *target, info *serviceInfo, counts *counters) *sender {
 	s := &sender{
 		next: cfg.Transport, info: info, sas: t.sas[info.service], timeout: cfg.AttemptTimeout,
-		slots: make(chan struct{}, cfg.MaxConcurrency), counts: counts,
+		slots: make(chan struct{}, cfg.MaxConcurrency), counts: counts, pace: newPace(cfg, info),
 	}
 	if u, err := url.Parse(t.endpoints[info.service]); err == nil {
 		s.base = u.Path

@@ -115,6 +115,19 @@ func (*tablePolicy) readTransaction(resp *http.Response, tags *ETags) (*http.Res
 	if err != nil {
 		return resp, err
 	}
+	found, err := transactionTags(resp, body)
+	if err != nil {
+		return nil, err
+	}
+	if tags != nil {
+		tags.set(found)
+	}
+	resp.Body = io.NopCloser(strings.NewReader(answered))
+	return resp, nil
+}
+
+// transactionTags returns the ETags in a transaction's answer, or the error of the operation that failed.
+func transactionTags(resp *http.Response, body []byte) ([]string, error) {
 	answers := splitTransaction(body)
 	if len(answers) == 0 {
 		answers = []innerAnswer{{body: body}} // an error in place of the parts
@@ -126,11 +139,7 @@ func (*tablePolicy) readTransaction(resp *http.Response, tags *ETags) (*http.Res
 		}
 		found[i] = a.etag()
 	}
-	if tags != nil {
-		tags.set(found)
-	}
-	resp.Body = io.NopCloser(strings.NewReader(answered))
-	return resp, nil
+	return found, nil
 }
 
 // innerAnswer is the answer to one operation of a transaction.

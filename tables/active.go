@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 
@@ -23,6 +24,8 @@ type ActiveRow struct {
 	InstanceID string
 	// Attempts counts the owners that have taken the instance over without getting it any further.
 	Attempts int32
+	// Written is when the row was written, by the service's clock; set by [Store.ListActive] only.
+	Written time.Time
 }
 
 func (r ActiveRow) key() string {
@@ -67,7 +70,7 @@ func (s *Store) changeActive(ctx context.Context, rows []ActiveRow, what string,
 				return fmt.Errorf("%s: instance %q in hub %q: %w", what, r.InstanceID, s.names.Hub(), err)
 			}
 		}
-		if _, err := s.transact(ctx, s.active, s.names.ActiveTable(), operations); err != nil {
+		if _, err := s.transact(ctx, s.names.ActiveTable(), operations); err != nil {
 			return s.fail(what, "", err)
 		}
 		rows = rows[len(chunk):]
@@ -92,6 +95,7 @@ func (s *Store) ListActive(ctx context.Context, queue string) ([]ActiveRow, erro
 			}
 			r := ActiveRow{Queue: queue, Owner: row.text(colOwner), InstanceID: row.text(colInstanceID)}
 			r.Attempts, _ = row.entity[colAttempts].(int32)
+			r.Written, _ = row.entity["Timestamp"].(time.Time)
 			if r.InstanceID == "" || r.key() != row.key() {
 				s.logger.WarnContext(ctx, "a row of the active list is not understood and is left alone", logHub, s.names.Hub(), logRow, row.key())
 				continue
@@ -142,7 +146,7 @@ func (s *Store) WriteFleet(ctx context.Context, fleet, etag string) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.transact(ctx, s.active, s.names.ActiveTable(), []operation{op})
+	_, err = s.transact(ctx, s.names.ActiveTable(), []operation{op})
 	return s.fail("write the fleet", "", err)
 }
 

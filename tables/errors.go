@@ -3,7 +3,9 @@ package tables
 import (
 	"errors"
 	"fmt"
+	"net/http"
 
+	"github.com/go-taskhub/taskhub/internal/edm"
 	"github.com/go-taskhub/taskhub/storage"
 )
 
@@ -82,6 +84,22 @@ type InvalidTokenError struct{ Token string }
 // Error says what to do instead.
 func (e *InvalidTokenError) Error() string {
 	return "the continuation token is not one that a query of a task hub returned; begin again without a token"
+}
+
+// IsHopeless reports an error that another attempt at the same thing will not change: the Table service does not take what
+// it was given, or a row cannot be written, or what is stored cannot be read.
+func IsHopeless(err error) bool {
+	var corrupt *CorruptHistoryError
+	var large *ValueTooLargeError
+	var row *edm.Error
+	if errors.As(err, &corrupt) || errors.As(err, &large) || errors.As(err, &row) && row.Property != "" {
+		return true
+	}
+	switch storage.StatusOf(err) {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge:
+		return true
+	}
+	return false
 }
 
 // fail wraps a service's error with the operation, the instance and the hub, and sorts it into the errors above.

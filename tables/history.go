@@ -127,19 +127,19 @@ func (s *Store) extras(instanceID string, rows []storedRow, h *History) (err err
 
 // ReadCommit reads the sentinel alone. A writer that lost the answer of its commit learns here whether it landed.
 func (s *Store) ReadCommit(ctx context.Context, instanceID string) (Sentinel, error) {
-	response, err := s.history.GetEntity(ctx, layout.EscapeKey(instanceID), layout.SentinelRowKey, nil)
+	response, err := s.getRow(ctx, s.names.HistoryTable(), instanceID, layout.SentinelRowKey, nil)
 	if err = s.fail("read the sentinel", instanceID, err); errors.Is(err, ErrRowNotFound) {
 		return Sentinel{}, nil
 	}
 	if err != nil {
 		return Sentinel{}, err
 	}
-	row, err := s.parse(instanceID, response.Value)
+	row, err := s.parse(instanceID, response.Body)
 	if err != nil {
 		return Sentinel{}, err
 	}
 	if row.etag == "" {
-		row.etag = string(response.ETag)
+		row.etag = response.ETag
 	}
 	return row.sentinel(), nil
 }

@@ -2,16 +2,13 @@ package tables
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"time"
-
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 
 	"github.com/go-taskhub/taskhub/history"
 	"github.com/go-taskhub/taskhub/internal/edm"
-	"github.com/go-taskhub/taskhub/internal/jsontext"
 	"github.com/go-taskhub/taskhub/internal/layout"
-	"github.com/go-taskhub/taskhub/storage"
 )
 
 // StatusUnknown is the status of a row whose RuntimeStatus is absent or is no status's name; .NET reads it as -1 too.
@@ -57,27 +54,24 @@ type GetOptions struct {
 
 // GetInstance reads the status row of one instance. The row is nil when there is none.
 func (s *Store) GetInstance(ctx context.Context, instanceID string, opts GetOptions) (*InstanceRow, error) {
-	filter := keyFilter(instanceID) + " and " + colRowKey + " eq ''"
-	columns := selection(opts.Inputs, true)
-	pager := s.instances.NewListEntitiesPager(&aztables.ListEntitiesOptions{Filter: &filter, Select: columns})
-	for pager.More() {
-		page, err := nextPage(ctx, pager)
-		if err != nil {
-			return nil, s.fail("read the status row", instanceID, err)
-		}
-		if len(page.Entities) == 0 {
-			continue
-		}
-		row, err := s.decodeInstance(page.Entities[0], opts.Inputs)
-		if err != nil {
-			return nil, s.fail("read the status row", instanceID, err)
-		}
-		if !opts.Raw {
-			err = s.FetchPayloads(ctx, row)
-		}
-		return row, err
+	answer, err := s.getRow(ctx, s.names.InstancesTable(), instanceID, "", selection(opts.Inputs, true))
+	if err = s.fail("read the status row", instanceID, err); errors.Is(err, ErrRowNotFound) {
+		return nil, nil
 	}
-	return nil, nil
+	if err != nil {
+		return nil, err
+	}
+	row, err := s.decodeInstance(answer.Body, opts.Inputs)
+	if err != nil {
+		return nil, s.fail("read the status row", instanceID, err)
+	}
+	if row.ETag == "" {
+		row.ETag = answer.ETag
+	}
+	if !opts.Raw {
+		err = s.FetchPayloads(ctx, row)
+	}
+	return row, err
 }
 
 // InsertInstance writes the status row of an instance that has none, and returns its ETag. When there is one, the
@@ -87,12 +81,8 @@ func (s *Store) InsertInstance(ctx context.Context, row *InstanceRow) (string, e
 	if err != nil {
 		return "", err
 	}
-	ctx, keys := withBody(ctx, row.InstanceID, body)
-	response, err := s.instances.AddEntity(ctx, keys, nil)
-	if err != nil {
-		return "", s.fail("insert the status row", row.InstanceID, err)
-	}
-	return string(response.ETag), nil
+	etag, err := s.insertStatus(ctx, body)
+	return etag, s.fail("insert the status row", row.InstanceID, err)
 }
 
 // ReplaceInstance replaces the status row that has the given ETag; columns not in row vanish. It returns the new ETag.
@@ -102,23 +92,8 @@ func (s *Store) ReplaceInstance(ctx context.Context, row *InstanceRow, etag stri
 	if err != nil {
 		return "", err
 	}
-	match := azcore.ETag(etag)
-	ctx, keys := withBody(ctx, row.InstanceID, body)
-	response, err := s.instances.UpdateEntity(ctx, keys, &aztables.UpdateEntityOptions{IfMatch: &match, UpdateMode: aztables.UpdateModeReplace})
-	if err != nil {
-		return "", s.fail("replace the status row", row.InstanceID, err)
-	}
-	return string(response.ETag), nil
-}
-
-// withBody makes a write send a row's text as it is: the SDK would take it apart and put it together again. The SDK gets
-// the row's keys, of which it makes the address.
-func withBody(ctx context.Context, instanceID string, body []byte) (context.Context, []byte) {
-	keys, err := edm.Marshal(edm.Entity{colPartitionKey: layout.EscapeKey(instanceID), colRowKey: ""})
-	if err != nil { // two texts can always be written
-		return ctx, body
-	}
-	return storage.WithRequestBody(ctx, jsontext.ASCII(body)), keys
+	etag, err = s.writeStatus(ctx, http.MethodPut, row.InstanceID, body, etag)
+	return etag, s.fail("replace the status row", row.InstanceID, err)
 }
 
 // encodeInstance makes the row of a client's start. A large input goes to a blob of its own unless InputBlob says that

@@ -321,3 +321,34 @@ func TestPurge(t *testing.T) {
 		}
 	}
 }
+
+// TestOddIDs: rows are found by their keys, which stand in the request's address, whatever the id.
+func TestOddIDs(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	ids := []string{"order-42", "o'brien", "''", "a/b\\c#d?e^f", "id with spaces+plus=eq&amp;é:colon|pipe", "50%", "50%25", "%2F", "日本😀", "tab\there", "a,b;c(d)[e]{f}", "~!@$*\"<>`", ".", "..", "x.", strings.Repeat("é", 100)}
+	for _, id := range ids {
+		row := &InstanceRow{InstanceID: id, ExecutionID: "e", Name: id, CreatedTime: testTime, LastUpdatedTime: testTime}
+		if _, err := s.InsertInstance(t.Context(), row); err != nil {
+			t.Errorf("%q: %v", id, err)
+		}
+	}
+	for _, id := range ids {
+		row, err := s.GetInstance(t.Context(), id, GetOptions{})
+		if err != nil || row == nil || row.InstanceID != id || row.Name != id || row.ETag == "" {
+			t.Errorf("%q: %+v, %v", id, row, err)
+			continue
+		}
+		name := "merged " + id
+		etag, err := s.MergeInstance(t.Context(), InstanceUpdate{InstanceID: id, Name: &name}, row.ETag)
+		if err != nil {
+			t.Errorf("%q: %v", id, err)
+		}
+		if row, err = s.GetInstance(t.Context(), id, GetOptions{}); err != nil || row.Name != name || row.ETag != etag {
+			t.Errorf("%q: %+v with %s, %v", id, row, etag, err)
+		}
+		if none, err := s.GetInstance(t.Context(), id+"?", GetOptions{}); none != nil || err != nil {
+			t.Errorf("%q: %+v, %v", id+"?", none, err)
+		}
+	}
+}

@@ -3,10 +3,8 @@ package tables
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"time"
-
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 
 	"github.com/go-taskhub/taskhub/history"
 	"github.com/go-taskhub/taskhub/internal/edm"
@@ -45,20 +43,19 @@ func (s *Store) MergeInstance(ctx context.Context, update InstanceUpdate, match 
 	if err != nil {
 		return "", err
 	}
-	ctx, keys := withBody(ctx, update.InstanceID, body)
-	if match == "" {
-		response, err := s.instances.UpsertEntity(ctx, keys, &aztables.UpsertEntityOptions{UpdateMode: aztables.UpdateModeMerge})
-		if err != nil {
-			return "", s.fail("write the status row", update.InstanceID, err)
-		}
-		return string(response.ETag), nil
-	}
-	etag := azcore.ETag(match)
-	response, err := s.instances.UpdateEntity(ctx, keys, &aztables.UpdateEntityOptions{IfMatch: &etag, UpdateMode: aztables.UpdateModeMerge})
+	etag, err := s.writeStatus(ctx, http.MethodPatch, update.InstanceID, body, match)
+	return etag, s.fail("write the status row", update.InstanceID, err)
+}
+
+// InsertUpdate writes a status row that should not be there yet, with the columns of an update, and returns its ETag. When
+// there is one, the error matches [ErrConflict].
+func (s *Store) InsertUpdate(ctx context.Context, update InstanceUpdate) (string, error) {
+	body, err := s.encodeUpdate(ctx, update)
 	if err != nil {
-		return "", s.fail("write the status row", update.InstanceID, err)
+		return "", err
 	}
-	return string(response.ETag), nil
+	etag, err := s.insertStatus(ctx, body)
+	return etag, s.fail("insert the status row", update.InstanceID, err)
 }
 
 func (s *Store) encodeUpdate(ctx context.Context, u InstanceUpdate) ([]byte, error) {

@@ -34,7 +34,11 @@ func (s *Store) LocalWork(ctx context.Context, most int) ([]string, error) {
 
 // scan reads the rows of a filter until the visitor has had enough.
 func (s *Store) scan(ctx context.Context, table *aztables.Client, filter, columns string, enough func(storedRow) bool) error {
-	pager := table.NewListEntitiesPager(&aztables.ListEntitiesOptions{Filter: &filter, Select: &columns})
+	options := &aztables.ListEntitiesOptions{Select: &columns}
+	if filter != "" {
+		options.Filter = &filter
+	}
+	pager := table.NewListEntitiesPager(options)
 	for pager.More() {
 		page, err := nextPage(ctx, pager)
 		if err != nil {

@@ -31,11 +31,13 @@ type Config struct {
 
 // Store is a hub's History and Instances tables. It is safe for concurrent use.
 type Store struct {
+	account   *storage.Account
 	names     layout.Names
 	payloads  *payloads.Store
 	history   *aztables.Client
 	instances *aztables.Client
 	active    *aztables.Client
+	letters   *aztables.Client
 	logger    *slog.Logger
 	random    func() uint32
 	scanPage  int    // rows of a page when reading in parallel; 0 stands for the service's maximum
@@ -56,11 +58,13 @@ func New(cfg Config) *Store {
 	}
 	service := cfg.Account.Tables()
 	return &Store{
+		account:   cfg.Account,
 		names:     cfg.Names,
 		payloads:  cfg.Payloads,
 		history:   service.NewClient(cfg.Names.HistoryTable()),
 		instances: service.NewClient(cfg.Names.InstancesTable()),
 		active:    service.NewClient(cfg.Names.ActiveTable()),
+		letters:   service.NewClient(cfg.Names.DeadLettersTable()),
 		logger:    cfg.Logger,
 		random:    cfg.Random,
 		endpoint:  cfg.Account.TableEndpoint(),

@@ -14,7 +14,6 @@ import (
 
 	"github.com/go-taskhub/taskhub/internal/edm"
 	"github.com/go-taskhub/taskhub/internal/jsontext"
-	"github.com/go-taskhub/taskhub/storage"
 )
 
 const (
@@ -54,21 +53,15 @@ func (s *Store) size(op operation, key string) int {
 }
 
 // submit runs one entity-group transaction on the History table and returns the ETags of its operations.
-func (s *Store) submit(ctx context.Context, operations []operation) (*storage.ETags, error) {
-	return s.transact(ctx, s.history, s.names.HistoryTable(), operations)
+func (s *Store) submit(ctx context.Context, operations []operation) ([]string, error) {
+	return s.transact(ctx, s.names.HistoryTable(), operations)
 }
 
-// transact runs one entity-group transaction on a table. The body is written here, as the SDK would take every row apart
-// again to do it; the SDK gets one operation, whose body is exchanged, for everything else.
-func (s *Store) transact(ctx context.Context, client *aztables.Client, table string, operations []operation) (*storage.ETags, error) {
+// transact runs one entity-group transaction on a table.
+func (s *Store) transact(ctx context.Context, table string, operations []operation) ([]string, error) {
 	boundary, body := s.encodeTransaction(table, operations)
-	ctx, etags := storage.CaptureETags(storage.WithTransactionBody(ctx, boundary, body))
-	_, err := client.SubmitTransaction(ctx, []aztables.TransactionAction{{ActionType: aztables.TransactionTypeDelete, Entity: placeholder}}, nil)
-	return etags, err
+	return s.account.Transact(ctx, boundary, body)
 }
-
-// placeholder is what the SDK is given in place of a transaction's entities.
-var placeholder = []byte(`{"PartitionKey":"p","RowKey":"r"}`)
 
 // encodeTransaction writes the body of a transaction: a multipart message with one part, which is a multipart message with
 // a part for each operation, which is an HTTP request.
@@ -129,9 +122,9 @@ func escapeKey(key string) string { return url.PathEscape(strings.ReplaceAll(key
 var errNoETag = errors.New("the service answered the transaction without the sentinel's ETag")
 
 // lastETag returns the ETag of a transaction's last operation, the sentinel's.
-func lastETag(etags *storage.ETags, operations int) (string, error) {
-	if etag := etags.At(operations - 1); etag != "" {
-		return etag, nil
+func lastETag(etags []string, operations int) (string, error) {
+	if len(etags) >= operations && etags[operations-1] != "" {
+		return etags[operations-1], nil
 	}
 	return "", fmt.Errorf("operation %d: %w", operations, errNoETag)
 }

@@ -97,8 +97,8 @@ func TestTransactionBody(t *testing.T) {
 		}
 	}
 	etags, err := s.submit(t.Context(), operations)
-	if err != nil || etags.Len() != len(kinds) || etags.At(len(kinds)-1) != `W/"datetime'2026-06-01T12%3A34%3A56.7890123Z'"` {
-		t.Fatalf("%v, %d ETags", err, etags.Len())
+	if err != nil || len(etags) != len(kinds) || etags[len(kinds)-1] != `W/"datetime'2026-06-01T12%3A34%3A56.7890123Z'"` {
+		t.Fatalf("%v, %d ETags", err, len(etags))
 	}
 	_, boundary, _ := strings.Cut(transport.contentType, "boundary=")
 	body := strings.ReplaceAll(string(transport.body), boundary, "batch")

@@ -6,14 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/lease"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/go-taskhub/taskhub/internal/layout"
 	"github.com/go-taskhub/taskhub/storage"
 	"github.com/go-taskhub/taskhub/tables"
 )
@@ -174,55 +171,4 @@ func (h *Hub) appLeaseOwner(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("%s: %w", operation, err)
 	}
 	return info.OwnerID, nil
-}
-
-// Info describes a hub that was found in an account.
-type Info struct {
-	// Name is the hub's name as its tables spell it.
-	Name string
-	// Partitions is the number of control queues.
-	Partitions int
-}
-
-// List finds the hubs of an account, in the order of their names: every pair of tables with a hub's names that has
-// control queues. Name and the fields about a single hub in cfg are not looked at.
-func List(ctx context.Context, cfg Config) ([]Info, error) {
-	a, err := cfg.withDefaults().open()
-	if err != nil {
-		return nil, fmt.Errorf("list hubs: %w", err)
-	}
-	hubs, err := list(ctx, a)
-	return hubs, errors.Join(err, a.close())
-}
-
-func list(ctx context.Context, a accounts) ([]Info, error) {
-	var tables, queues []string
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) { tables, err = listTables(ctx, a.tracking); return err })
-	group.Go(func() (err error) { queues, err = listQueues(ctx, a.main, ""); return err })
-	if err := group.Wait(); err != nil {
-		return nil, fmt.Errorf("list hubs: %w", err)
-	}
-	var hubs []Info
-	for _, table := range tables {
-		name, ok := strings.CutSuffix(table, "Instances")
-		if !ok || !slices.Contains(tables, name+"History") {
-			continue
-		}
-		names, err := layout.NewNames(name)
-		if err != nil {
-			continue
-		}
-		info := Info{Name: name}
-		for i := range layout.MaxPartitions {
-			if slices.Contains(queues, names.ControlQueue(i)) {
-				info.Partitions++
-			}
-		}
-		if info.Partitions > 0 {
-			hubs = append(hubs, info)
-		}
-	}
-	slices.SortFunc(hubs, func(a, b Info) int { return strings.Compare(a.Name, b.Name) })
-	return hubs, nil
 }

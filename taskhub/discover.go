@@ -84,7 +84,7 @@ func (h *Hub) readPartitionRows(ctx context.Context) (partitionRows, error) {
 		if err != nil || len(keys) == 0 {
 			return partitionRows{}, err
 		}
-		if h.cfg.Partitions != 0 { // no need to guess
+		if h.cfg.Partitions != 0 && (live || len(keys) >= h.cfg.Partitions) { // no need to guess
 			return partitionRows{count: len(keys), live: live}, nil
 		}
 		queues, err := h.controlQueues(ctx)
@@ -93,6 +93,9 @@ func (h *Hub) readPartitionRows(ctx context.Context) (partitionRows, error) {
 		}
 		if slices.Equal(keys, queues) && slices.Equal(keys, h.controlQueueNames(len(keys))) {
 			return partitionRows{count: len(keys), live: live}, nil
+		}
+		if h.cfg.Partitions != 0 { // whoever creates it has died on the way, or is not done: creating it again completes it
+			return h.unfinished(keys, queues, live), nil
 		}
 		if look == creationLooks {
 			return partitionRows{}, &ConfigError{Field: "Partitions", Reason: fmt.Sprintf(
@@ -103,6 +106,18 @@ func (h *Hub) readPartitionRows(ctx context.Context) (partitionRows, error) {
 			return partitionRows{}, err
 		}
 	}
+}
+
+// unfinished judges rows that the control queues do not agree with, for a hub whose number of partitions is configured. Rows
+// and queues that are all among the configured ones say nothing yet.
+func (h *Hub) unfinished(keys, queues []string, live bool) partitionRows {
+	configured := h.controlQueueNames(h.cfg.Partitions)
+	for _, name := range slices.Concat(keys, queues) {
+		if !slices.Contains(configured, name) {
+			return partitionRows{count: len(keys), live: live}
+		}
+	}
+	return partitionRows{}
 }
 
 func (h *Hub) controlQueueNames(n int) []string {

@@ -13,6 +13,7 @@ import (
 	"github.com/go-taskhub/taskhub/leases"
 	"github.com/go-taskhub/taskhub/payloads"
 	"github.com/go-taskhub/taskhub/queues"
+	"github.com/go-taskhub/taskhub/schedules"
 	"github.com/go-taskhub/taskhub/storage"
 	"github.com/go-taskhub/taskhub/tables"
 )
@@ -24,6 +25,7 @@ type Hub struct {
 	accounts accounts
 	payloads *payloads.Store
 	tables   *tables.Store
+	desk     *schedules.Desk
 	client   *Client
 	shape    atomic.Pointer[shape]
 	creation creation
@@ -86,6 +88,7 @@ func newHub(cfg Config) (*Hub, error) {
 	}
 	h := &Hub{cfg: cfg, names: names, accounts: a, payloads: payloads.New(a.tracking, names)}
 	h.tables = tables.New(tables.Config{Account: a.tracking, Names: names, Payloads: h.payloads, Logger: cfg.Logger})
+	h.desk = &schedules.Desk{Store: schedules.NewStore(a.tracking, names), Starter: scheduleStarter{h}, Logger: cfg.Logger}
 	h.creation.init()
 	h.watch.init(h)
 	h.client = &Client{hub: h}

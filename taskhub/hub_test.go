@@ -249,3 +249,32 @@ func TestDeleteBreaksNoLeasesButItsOwnHubs(t *testing.T) {
 		t.Errorf("the app lease's container: %v", err)
 	}
 }
+
+// TestHubWhoseCreationWasCutShort: whoever created the hub has written some of the rows by which the table manager counts
+// partitions, and died. Creating it again completes it.
+func TestHubWhoseCreationWasCutShort(t *testing.T) {
+	t.Parallel()
+	cfg, mode := testConfig(t), leases.Table
+	cfg.LeaseMode = &mode
+	part := cfg
+	part.Partitions = 3
+	h := openHub(t, part)
+	if err := h.Ensure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Queues().Control(2).DeleteQueue(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Partitions = 4
+	again := openHub(t, cfg)
+	if err := again.Ensure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if queues, err := again.controlQueues(t.Context()); err != nil || len(queues) != 4 || again.Partitions() != 4 {
+		t.Errorf("%d partitions, queues %v, %v", again.Partitions(), queues, err)
+	}
+	keys, _, err := again.partitionKeys(t.Context())
+	if err != nil || len(keys) != 4 {
+		t.Errorf("rows %v, %v", keys, err)
+	}
+}

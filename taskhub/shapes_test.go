@@ -55,6 +55,12 @@ func TestTrackingPrefix(t *testing.T) {
 			t.Errorf("there is a table %s", name)
 		}
 	}
+	hubs, err := List(t.Context(), Config{Account: cfg.Account})
+	for _, name := range []string{cfg.Name, second.Name} {
+		if err != nil || !slices.Contains(hubs, Info{Name: name, Partitions: layout.DefaultPartitions, OtherTables: true}) {
+			t.Errorf("hub %s is not listed: %+v, %v", name, hubs, err)
+		}
+	}
 	if a, b := ids(t, one), ids(t, two); !slices.Equal(a, []string{"a-1"}) || !slices.Equal(b, []string{"b-1", "b-2"}) {
 		t.Errorf("one has %v, two has %v", a, b)
 	}

@@ -93,6 +93,7 @@ type start struct {
 	req     durable.StartRequest
 	policy  ExistingPolicy
 	event   *history.EventRaised
+	trace   *history.TraceContext // of the caller; nil for none
 	created time.Time
 	row     *tables.InstanceRow // as it will be written
 	fresh   bool                // the id was made up here, so nobody can have it
@@ -247,6 +248,7 @@ func (s *start) envelope() *history.Envelope {
 	started := &history.ExecutionStarted{
 		Base: history.Base{EventID: -1, Timestamp: s.created}, Instance: target,
 		Name: s.row.Name, Version: s.row.Version, Input: s.row.Input, ScheduledStart: s.row.ScheduledStart, Generation: &s.row.Generation,
+		ParentTrace: s.trace,
 	}
 	if len(s.row.Tags) > 0 {
 		started.Tags = history.NewTags(s.row.Tags)

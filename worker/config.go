@@ -46,6 +46,18 @@ type Config struct {
 	MaxActivityPoll time.Duration
 	// MaxActivities is how many activities run at one time. Defaults to 100.
 	MaxActivities int
+	// MaxMemory is how many bytes of memory this process should take; embedded storage and everything else in it count. When
+	// half of that is in use, idle orchestrations are unloaded and less is received at a time, so that what a garbage
+	// collection has not freed yet fits into the other half. Defaults to the process's memory limit, see GOMEMLIMIT, and without
+	// one to no bound.
+	MaxMemory int64
+	// WarnHistory and MaxHistory are the numbers of events in the history of an orchestration from which on the log says that
+	// it is long, and with which it fails. A history begins anew when the orchestration continues as new. Default to 10,000 and
+	// 200,000; negative for no bound.
+	WarnHistory, MaxHistory int
+	// WarnPayload and MaxPayload are the sizes, in bytes, of an input, a result or an event from which on the log says that
+	// it is large, and with which the orchestration fails. Default to 1 MiB and 64 MiB; negative for no bound.
+	WarnPayload, MaxPayload int
 	// MaxOrchestrations is how many orchestrations are advanced at one time; those that wait do not count.
 	// Defaults to 16 for each processor.
 	MaxOrchestrations int
@@ -112,9 +124,12 @@ func setDefault[T comparable](field *T, value T) {
 const (
 	keyActivities    = "activities"
 	keyHub           = "hub"
+	keyLimit         = "limit"
+	keyUsed          = "used"
 	keyOrchestrator  = "orchestrator"
 	keyPartition     = "partition"
 	keyReason        = "reason"
+	keySchedule      = "schedule"
 	keyVersion       = "version"
 	keyOrchestrators = "orchestrators"
 	keyWorker        = "worker"

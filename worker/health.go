@@ -46,6 +46,13 @@ type PartitionHealth struct {
 	// Owner is the worker that has the partition; empty when nobody is known.
 	Owner  string `json:"owner,omitempty"`
 	Reason string `json:"reason,omitempty"` // more about the state
+	// Failure says why this worker lost the partition the last time, as when its queue could not be read; empty when that has not
+	// happened in the last ten minutes. A partition that another worker asked for was not lost.
+	Failure string `json:"failure,omitempty"`
+	// FailedAt is when that was.
+	FailedAt time.Time `json:"failedAt,omitzero"`
+	// Failures is how often that has happened in the last ten minutes.
+	Failures int `json:"failures,omitempty"`
 
 	// The rest is known of this worker's own partitions only.
 
@@ -128,7 +135,9 @@ func (p *process) describe(h *Health) {
 	}
 	for _, s := range status.Partitions {
 		ph := PartitionHealth{Partition: s.Partition, Queue: s.Queue, State: string(s.State), Owner: s.Owner, Reason: s.Reason}
-		if part := p.partition(s.Partition); part != nil {
+		part := p.partition(s.Partition)
+		h.Reasons = append(h.Reasons, ph.tellOf(p.failures.of(s.Partition, h.Time), part != nil)...)
+		if part != nil {
 			ph.add(part.Health())
 			h.Reasons = append(h.Reasons, p.judge(ph, h.Time)...)
 		}

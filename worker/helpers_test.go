@@ -112,6 +112,14 @@ func start(t *testing.T, hub *taskhub.Hub, name, input string) string {
 	return started.InstanceID
 }
 
+// startID is start with an id of the caller's choice.
+func startID(t *testing.T, hub *taskhub.Hub, name, input, id string) {
+	t.Helper()
+	if _, err := hub.Client().StartOrchestration(within(t, patience), durable.StartRequest{Name: name, InstanceID: id, Input: &input}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func wait(t *testing.T, hub *taskhub.Hub, id string) *durable.Instance {
 	t.Helper()
 	in, err := hub.Client().WaitForCompletion(within(t, patience), id, "")

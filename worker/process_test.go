@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -25,6 +26,8 @@ const (
 	childConn  = "TASKHUB_TEST_WORKER_CONN"
 	childLease = "TASKHUB_TEST_WORKER_LEASE"
 	childMode  = "TASKHUB_TEST_WORKER_MODE"
+	// childStarve lets SIGUSR1 starve the process: it has one processor for thousands of goroutines that never rest.
+	childStarve = "TASKHUB_TEST_WORKER_STARVE"
 )
 
 // beWorker makes this process a worker when its environment says so.
@@ -67,6 +70,9 @@ func runChild() error {
 	if err := w.Start(ctx); err != nil {
 		return err
 	}
+	if os.Getenv(childStarve) != "" {
+		starveOnSignal()
+	}
 	if err := w.WaitReady(ctx); err == nil {
 		_, _ = os.Stdout.WriteString("worker ready\n")
 	}
@@ -74,6 +80,22 @@ func runChild() error {
 	end, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	return w.Stop(end)
+}
+
+func starveOnSignal() {
+	runtime.GOMAXPROCS(1)
+	hungry := make(chan os.Signal, 1)
+	signal.Notify(hungry, syscall.SIGUSR1)
+	go func() {
+		<-hungry
+		for range 5000 { // each has the processor for ten milliseconds at a time
+			go func() {
+				for n := 0; ; n++ {
+					_ = n
+				}
+			}()
+		}
+	}()
 }
 
 // fleetOf is a hub for worker processes with leases of 15 seconds.
@@ -95,10 +117,11 @@ func newFleetOf(t *testing.T, mode leases.Mode) *fleetOf {
 }
 
 // begin starts a worker process and waits until it owns a partition or waits for one.
-func (f *fleetOf) begin() *exec.Cmd {
+func (f *fleetOf) begin(more ...string) *exec.Cmd {
 	f.t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childHub+"="+f.hub.Name(), childConn+"="+f.conn, childLease+"=15s", childMode+"="+f.mode.String())
+	cmd.Env = append(cmd.Env, more...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

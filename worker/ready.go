@@ -37,8 +37,11 @@ func (p *process) ready() bool {
 		return true
 	}
 	status := p.leases.Status()
+	if status.App.State == leases.AppWaiting && status.App.Reason != "" {
+		return true // another application has the hub, and the partitions are not looked at meanwhile
+	}
 	if status.Error != "" || len(status.Partitions) == 0 {
-		return status.App.State == leases.AppWaiting && status.App.Reason != ""
+		return false
 	}
 	for _, part := range status.Partitions {
 		if part.State == leases.Unknown {

@@ -32,6 +32,7 @@ type registry struct {
 	anyVersion    map[string]*replay.Definition // registered without a version, by lower-case name
 	activities    map[string]durable.ActivityHandler
 	timeouts      map[string]durable.ActivityTimeouts
+	idempotent    map[string]bool // activities
 	versions      versions
 	problems      error
 }
@@ -39,7 +40,7 @@ type registry struct {
 func newRegistry(env durable.Environment, v versions) *registry {
 	return &registry{
 		env: env, versions: v, timeouts: map[string]durable.ActivityTimeouts{}, orchestrators: map[string]*replay.Definition{}, anyVersion: map[string]*replay.Definition{},
-		activities: map[string]durable.ActivityHandler{},
+		activities: map[string]durable.ActivityHandler{}, idempotent: map[string]bool{},
 	}
 }
 
@@ -78,6 +79,9 @@ func (r *registry) addActivity(item durable.Registrable) error {
 	}
 	r.activities[item.Name()] = r.env.Handler(item)
 	r.timeouts[item.Name()] = item.Timeouts()
+	if a, ok := item.(interface{ IsIdempotent() bool }); ok && a.IsIdempotent() {
+		r.idempotent[item.Name()] = true
+	}
 	return nil
 }
 
@@ -117,6 +121,8 @@ func (r *registry) find(name, version string) (def *replay.Definition, reason st
 	return nil, fmt.Sprintf("no orchestrator %s is registered in this worker; register it, or run a worker that hosts it", name)
 }
 
+func (r *registry) isIdempotent(activity string) bool { return r.idempotent[activity] }
+
 func (r *registry) activityTimeouts(name string) durable.ActivityTimeouts { return r.timeouts[name] }
 
 func (r *registry) activity(name string) (durable.ActivityHandler, bool) {
@@ -127,4 +133,5 @@ func (r *registry) activity(name string) (durable.ActivityHandler, bool) {
 func (r *registry) err() error             { return r.problems }
 func (r *registry) activityCount() int     { return len(r.activities) }
 func (r *registry) orchestratorCount() int { return len(r.orchestrators) }
+func (r *registry) activitiesOnly() bool   { return len(r.activities) > 0 && len(r.orchestrators) == 0 }
 func nameKey(name, version string) string  { return name + "\x00" + strings.ToLower(version) }

@@ -2,14 +2,12 @@ package worker
 
 import (
 	"cmp"
-	"context"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/go-taskhub/taskhub/internal/replay"
-	"github.com/go-taskhub/taskhub/leases"
 )
 
 // host is a process as the host of one of its partitions.
@@ -19,10 +17,10 @@ type host struct {
 }
 
 // Orchestrator finds the code of an orchestrator. An instance without code here waits; that is noted for Health.
-func (h host) Orchestrator(name, version string) (*replay.Definition, bool) {
+func (h host) Orchestrator(instanceID, name, version string) (*replay.Definition, bool) {
 	def, reason := h.w.registry.find(name, version)
 	if def == nil {
-		h.refused(h.index, orchestration{name, version}, reason)
+		h.refused(h.index, instanceID, orchestration{name, version}, reason)
 	}
 	return def, def != nil
 }
@@ -32,8 +30,9 @@ type orchestration struct{ name, version string }
 
 // unhosted remembers the orchestrations that could not be run here.
 type unhosted struct {
-	mu   sync.Mutex
-	seen map[orchestration]*waiting
+	mu        sync.Mutex
+	seen      map[orchestration]*waiting
+	reviewing bool // a review of the turns is due
 }
 
 // waiting is what is known of the instances of one orchestration that wait.
@@ -41,85 +40,36 @@ type waiting struct {
 	reason      string
 	first, last time.Time
 	times       int
-	partitions  map[int]struct{}
-	yields      int       // how often a partition was given up for them
-	yieldAfter  time.Time // not before
+	turns       map[int]*turn // by partition
 }
 
 // forgetAfter is how long an orchestration that was not seen again is remembered: longer than its messages stay away.
 const forgetAfter = 15 * time.Minute
 
-// refused notes that an instance was not run, and gives its partition up if that may help.
-func (p *process) refused(index int, o orchestration, reason string) {
+// refused notes that an instance was not run. Its partition is given up if that may help.
+func (p *process) refused(index int, instanceID string, o orchestration, reason string) {
+	part := p.partition(index)
 	now := time.Now()
-	p.unhosted.mu.Lock()
-	maps.DeleteFunc(p.unhosted.seen, func(_ orchestration, w *waiting) bool { return now.Sub(w.last) > forgetAfter })
-	known := p.unhosted.seen[o]
+	u := &p.unhosted
+	u.mu.Lock()
+	maps.DeleteFunc(u.seen, func(_ orchestration, w *waiting) bool { return now.Sub(w.last) > forgetAfter })
+	known := u.seen[o]
 	if known == nil {
-		known = &waiting{first: now, partitions: map[int]struct{}{}}
-		p.unhosted.seen[o] = known
+		known = &waiting{first: now, turns: map[int]*turn{}}
+		u.seen[o] = known
 	}
 	known.reason, known.last = reason, now
 	known.times++
-	known.partitions[index] = struct{}{}
+	if known.turns[index] == nil {
+		known.turns[index] = &turn{}
+	}
+	known.turns[index].refuse(part, instanceID, now)
 	isNew := known.times == 1
-	p.unhosted.mu.Unlock()
+	u.mu.Unlock()
 	if isNew {
 		p.w.log.Error("an orchestration waits for a worker that hosts it", keyOrchestrator, o.name, keyVersion, o.version, keyReason, reason)
 	}
-	p.yield(index, o)
-}
-
-const (
-	// firstYield is how long a partition stays at least after an instance in it was refused.
-	firstYield = time.Second
-	// yieldEvery is the pause between two partitions that are given up for the same orchestration. It doubles each time:
-	// if nobody hosts it, giving up partitions only disturbs the others.
-	yieldEvery = 15 * time.Second
-	mostYield  = 10 * time.Minute
-	// yieldLimit bounds the draining.
-	yieldLimit = 30 * time.Second
-)
-
-// yield gives up a partition with an instance that cannot run here, when there are other workers: one of them may host it.
-// So old and new code can work side by side, although a partition has one owner.
-func (p *process) yield(index int, o orchestration) {
-	if !p.hasCompany() {
-		return
-	}
-	now := time.Now()
-	p.unhosted.mu.Lock()
-	known := p.unhosted.seen[o]
-	due := known != nil && !now.Before(known.yieldAfter)
-	if due {
-		known.yieldAfter = now.Add(min(yieldEvery<<min(known.yields, 10), mostYield))
-		known.yields++
-	}
-	p.unhosted.mu.Unlock()
-	part := p.partition(index)
-	if !due || part == nil {
-		return
-	}
-	time.AfterFunc(firstYield, func() {
-		if p.partition(index) != part || !p.hasCompany() {
-			return
-		}
-		p.w.log.Warn("a partition is given up for another worker, because an orchestration in it is not hosted here",
-			keyPartition, index, keyOrchestrator, o.name, keyVersion, o.version)
-		ctx, cancel := context.WithTimeout(context.Background(), yieldLimit)
-		defer cancel()
-		_ = part.Stop(ctx) // what it cuts short is found by the next owner
-	})
-}
-
-// hasCompany says whether other workers own partitions.
-func (p *process) hasCompany() bool {
-	for _, part := range p.leases.Status().Partitions {
-		if part.State == leases.Elsewhere && part.Owner != "" {
-			return true
-		}
-	}
-	return false
+	p.reviewSoon()
 }
 
 // list shows what waits.
@@ -132,7 +82,7 @@ func (u *unhosted) list(now time.Time) []Parked {
 			continue
 		}
 		list = append(list, Parked{
-			Kind: "orchestrator", Name: o.name, Version: o.version, Reason: w.reason, Partitions: slices.Sorted(maps.Keys(w.partitions)),
+			Kind: "orchestrator", Name: o.name, Version: o.version, Reason: w.reason, Partitions: slices.Sorted(maps.Keys(w.turns)),
 			Since: w.first.UTC(), Seen: w.last.UTC(),
 		})
 	}

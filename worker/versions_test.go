@@ -176,3 +176,17 @@ func TestHealth(t *testing.T) {
 		t.Errorf("after the stop: %d %+v", code, h)
 	}
 }
+
+// TestOnePartitionTwoVersions: the worker with the newer code owns nothing, so the older one cannot see it; they take turns
+// all the same.
+func TestOnePartitionTwoVersions(t *testing.T) {
+	t.Parallel()
+	hub := newHub(t, func(c *taskhub.Config) { c.Partitions = 1 })
+	other := hubOver(t, testkit.Account(t), func(c *taskhub.Config) { c.Name = hub.Name() })
+	startWorker(t, hub, worker.Config{ID: "old", Version: "1", VersionMatch: worker.VersionOwn}, versioned("1")...)
+	expect(t, wait(t, hub, startVersion(t, hub, "1")), history.Completed, `"1 with 1"`)
+	newer := startVersion(t, hub, "2")
+	startWorker(t, other, worker.Config{ID: "new", Version: "2", VersionMatch: worker.VersionOwn}, versioned("2")...)
+	expect(t, wait(t, hub, newer), history.Completed, `"2 with 2"`)
+	expect(t, wait(t, hub, startVersion(t, hub, "1")), history.Completed, `"1 with 1"`)
+}

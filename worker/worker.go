@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/go-taskhub/taskhub/activities"
 	"github.com/go-taskhub/taskhub/durable"
@@ -14,6 +15,7 @@ import (
 	"github.com/go-taskhub/taskhub/internal/layout"
 	"github.com/go-taskhub/taskhub/leases"
 	"github.com/go-taskhub/taskhub/partition"
+	"github.com/go-taskhub/taskhub/schedules"
 	"github.com/go-taskhub/taskhub/tables"
 	"github.com/go-taskhub/taskhub/taskhub"
 )
@@ -28,24 +30,30 @@ type Worker struct {
 	log      *slog.Logger
 	registry *registry
 
-	mu      sync.Mutex
-	running *process // nil before Start and after Stop
-	used    bool
-	stopped chan struct{} // closed when the first Stop has ended
+	mu       sync.Mutex
+	declared []*durable.Schedule
+	running  *process // nil before Start and after Stop
+	used     bool
+	stopped  chan struct{} // closed when the first Stop has ended
 }
 
 // process is what Start sets going.
 type process struct {
-	w      *Worker
-	runner *activities.Runner
-	leases *leases.Manager
-	slots  chan struct{}
-	kind   Fleet
-	fleet  partition.Fleet
+	w         *Worker
+	runner    *activities.Runner
+	leases    *leases.Manager
+	schedules *schedules.Runner
+	slots     chan struct{}
+	// quarantine lets one message at a time be tried that may have ended processes before.
+	quarantine chan struct{}
+	memory     *memory
+	kind       Fleet
+	fleet      partition.Fleet
 
 	mu         sync.Mutex
 	partitions map[int]*partition.Partition
 	unhosted   unhosted
+	failures   failures
 	ended      sync.WaitGroup
 	unhook     func()
 }
@@ -76,6 +84,7 @@ func (w *Worker) ID() string { return w.cfg.ID }
 
 // Register adds orchestrators and activities. Registering a name twice, a handle without a function or without a name
 // is an error that names it. The error is returned here and once more by Start and Run, so that it cannot be missed.
+// A worker with activities and without orchestrators owns no partitions: it could not run what comes there.
 func (w *Worker) Register(items ...durable.Registrable) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -107,10 +116,17 @@ func (w *Worker) Start(ctx context.Context) error {
 	if err := w.registry.err(); err != nil {
 		return fmt.Errorf("worker: start: %w", err)
 	}
+	specs, err := w.scheduleSpecs()
+	if err != nil {
+		return fmt.Errorf("worker: start: %w", err)
+	}
 	if err := w.hub.Ensure(ctx); err != nil {
 		return fmt.Errorf("worker: start: %w", err)
 	}
 	fleet, err := w.decideFleet(ctx)
+	if err == nil {
+		err = w.declareSchedules(ctx, specs)
+	}
 	if err != nil {
 		return fmt.Errorf("worker: start: %w", err)
 	}
@@ -123,6 +139,7 @@ func (w *Worker) Start(ctx context.Context) error {
 		return fmt.Errorf("worker: start: %w", err)
 	}
 	p.runner.Start()
+	p.memory.watch(p.trim)
 	w.used, w.running = true, p
 	w.log.Info("the worker has started", keyOrchestrators, w.registry.orchestratorCount(), keyActivities, w.registry.activityCount())
 	return nil
@@ -156,13 +173,15 @@ func (w *Worker) Stop(ctx context.Context) error {
 func newProcess(w *Worker, fleet Fleet) (*process, error) {
 	p := &process{
 		w: w, kind: fleet, fleet: forPartitions(fleet), partitions: map[int]*partition.Partition{}, slots: make(chan struct{}, w.cfg.MaxOrchestrations),
+		quarantine: make(chan struct{}, 1), memory: newMemory(w.cfg.MaxMemory, w.log),
 		unhosted: unhosted{seen: map[orchestration]*waiting{}},
 	}
 	hosts, useAppLease := w.registry.activityCount() > 0, !w.cfg.DisableAppLease
 	p.runner = activities.New(activities.Config{
 		Hub: w.hub.Name(), Queues: w.hub.Queues(), Handler: w.registry.activity, Hosts: &hosts,
+		Bury:    p.bury,
 		Deliver: p.deliver, ResultPut: p.wake, KeepAll: p.keepsAll,
-		Timeouts: w.registry.activityTimeouts, Terminated: p.terminated, Alone: p.alone,
+		Timeouts: w.registry.activityTimeouts, Terminated: p.terminated, Alone: p.alone, Paused: p.outside,
 		DefaultTimeouts: durable.ActivityTimeouts{StartToClose: w.cfg.ActivityTimeout, Heartbeat: w.cfg.ActivityHeartbeatTimeout},
 		Slots:           w.cfg.MaxActivities, MaxPoll: w.cfg.MaxPoll, SharedPoll: w.cfg.MaxActivityPoll, Grace: w.cfg.ActivityGrace,
 		Errors: w.hub.ErrorStyle(), Logger: w.log,
@@ -170,32 +189,40 @@ func newProcess(w *Worker, fleet Fleet) (*process, error) {
 	manager, err := leases.New(leases.Config{
 		Account: w.hub.TrackingAccount(), Names: w.hub.Names(), Partitions: w.hub.Partitions(), WorkerID: w.cfg.ID,
 		AppName: w.cfg.AppName, UseAppLease: &useAppLease, Mode: w.hub.LeaseMode(), Logger: w.cfg.Logger,
-		Fleet: forLeases(fleet), Admit: p.admit, Duration: w.cfg.LeaseDuration,
+		Fleet: forLeases(fleet), Admit: p.admit, Duration: w.cfg.LeaseDuration, Observe: w.registry.activitiesOnly(),
 		OnAcquired: p.acquired,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("worker: start: %w", err)
 	}
 	p.leases = manager
+	p.schedules = schedules.NewRunner(schedules.RunnerConfig{Desk: w.hub.ScheduleDesk(), Logger: w.log, Help: fleet == FleetMixed})
 	p.unhook = w.hub.OnMessage(p.wake)
 	return p, nil
 }
+
+// outside says whether another application has the hub: its work items are not for this worker.
+func (p *process) outside() bool { return p.leases.Status().App.State == leases.AppWaiting }
 
 // acquired sets a partition going that this worker now owns.
 func (p *process) acquired(lease *leases.Lease) {
 	cfg := p.w.cfg
 	part := partition.New(partition.Config{
 		Names: p.w.hub.Names(), Queues: p.w.hub.Queues(), Tables: p.w.hub.Tables(), Host: host{p, lease.Partition()}, Lease: lease, Logger: p.w.log,
+		Worker: cfg.ID, Notice: p.schedules.Changed, Quarantine: p.quarantine, Idempotent: p.w.registry.isIdempotent,
 		Fleet: p.fleet, Slots: p.slots, MessageLock: cfg.messageLock(), MaxPoll: cfg.MaxPoll, MaxSessions: cfg.MaxSessions, StuckAfter: cfg.StuckAfter,
-		Errors: p.w.hub.ErrorStyle(),
+		Errors: p.w.hub.ErrorStyle(), Pressed: p.memory.pressed.Load,
+		Limits: partition.Limits{WarnEvents: cfg.WarnHistory, MaxEvents: cfg.MaxHistory, WarnPayload: cfg.WarnPayload, MaxPayload: cfg.MaxPayload},
 	})
 	p.mu.Lock()
 	p.partitions[lease.Partition()] = part
 	p.mu.Unlock()
 	part.Start()
 	p.w.hub.Owned(lease.Partition(), true)
+	p.runSchedules(lease, part)
 	p.ended.Go(func() {
 		<-part.Done()
+		p.failures.note(lease.Partition(), part.Failure(), time.Now())
 		p.w.hub.Owned(lease.Partition(), false)
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -225,6 +252,8 @@ func (p *process) all() []*partition.Partition {
 // reach their sessions or go out as messages.
 func (p *process) stop(ctx context.Context) error {
 	p.unhook()
+	defer p.memory.end()
+	p.schedules.Stop()
 	var wg sync.WaitGroup
 	errs := make([]error, 2)
 	if p.fleet == partition.Go {
@@ -271,8 +300,18 @@ func (p *process) ActivityRoomLeft(places int) { p.runner.Left(places) }
 
 // OfferActivity hands a work item to the activity runner.
 func (p *process) OfferActivity(w partition.WorkItem) bool {
-	return p.runner.Offer(activities.Work{Envelope: w.Envelope, Receipt: w.Receipt, LockedUntil: w.LockedUntil, Promoted: w.Promoted})
+	work := activities.Work{Envelope: w.Envelope, Receipt: w.Receipt, LockedUntil: w.LockedUntil, Promoted: w.Promoted}
+	if w.Ahead != nil {
+		work.Ahead = ahead{w.Ahead}
+	}
+	return p.runner.Offer(work)
 }
+
+// ahead shows the runner a decision that is not stored yet.
+type ahead struct{ *partition.Ahead }
+
+// Take implements activities.Ahead.
+func (a ahead) Take(r activities.Result) bool { return a.Ahead.Take(partition.Result(r)) }
 
 // ControlMessagePut wakes the partition a message was sent to.
 func (p *process) ControlMessagePut(index int) { p.wake(index) }
@@ -284,6 +323,7 @@ func (p *process) WorkItemPut() { p.runner.Wake() }
 func (p *process) InstanceEnded(id string) {
 	p.w.hub.Notify(id)
 	p.runner.InstanceEnded(id)
+	p.schedules.Ended(id)
 }
 
 // terminated says whether an execution was terminated. A row that is missing or belongs to another execution says nothing:

@@ -72,7 +72,7 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	o := console{context: ctx}.do(t, "hub", "list", "--conn", emptyAccount(t))
-	if o.wantError(t, exitFailure); o.err != "taskhub: interrupted\n" {
+	if o.wantError(t, exitInterrupted); o.err != "taskhub: interrupted\n" {
 		t.Errorf("%q", o.err)
 	}
 }

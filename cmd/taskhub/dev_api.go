@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"html/template"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -38,6 +37,7 @@ type devAPI struct {
 	logger     *slog.Logger
 	server     *httpapi.Server
 	hub        *taskhub.Hub // the default one
+	hubs       devHubs
 }
 
 // newDevAPI opens the port. The caller runs the server and closes the API.
@@ -47,6 +47,7 @@ func newDevAPI(ctx context.Context, server *emulator.Server, connection string, 
 		return nil, err
 	}
 	d := &devAPI{account: account, connection: connection, logger: logger}
+	d.hubs.open, d.hubs.api = d.open, d.api
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close())
@@ -55,7 +56,7 @@ func newDevAPI(ctx context.Context, server *emulator.Server, connection string, 
 	if d.hub, err = d.open(ctx, defaultHub); err != nil {
 		return nil, err
 	}
-	api := httpapi.Handler(d.hub, httpapi.Config{Logger: logger})
+	api := d.api(d.hub)
 	address := net.JoinHostPort(apiHost, strconv.Itoa(port))
 	if d.server, err = api.Listen(ctx, httpapi.ListenConfig{Address: address, Handler: d}); err != nil {
 		return nil, apiListenError(address, err)
@@ -66,6 +67,11 @@ func newDevAPI(ctx context.Context, server *emulator.Server, connection string, 
 // open opens a hub, which need not exist.
 func (d *devAPI) open(ctx context.Context, name string) (*taskhub.Hub, error) {
 	return taskhub.Open(ctx, taskhub.Config{Name: name, Account: d.account, Logger: d.logger})
+}
+
+// api serves one hub.
+func (d *devAPI) api(hub *taskhub.Hub) *httpapi.API {
+	return httpapi.Handler(hub, httpapi.Config{Logger: d.logger})
 }
 
 // serve serves until ctx ends or the storage has failed. The error says what did not end well.
@@ -90,23 +96,22 @@ func (d *devAPI) serve(ctx context.Context, failed <-chan struct{}) error {
 
 // close releases what the API holds, once its server has ended.
 func (d *devAPI) close() error {
-	var err error
+	err := d.hubs.close()
 	if d.hub != nil {
-		err = d.hub.Close()
+		err = errors.Join(err, d.hub.Close())
 	}
 	return errors.Join(err, d.account.Close())
 }
 
-// ServeHTTP opens the hub that a request names for this request alone: it may be made, deleted and made again with other
-// partitions at any time.
+// ServeHTTP lets the hub that a request names answer it.
 func (d *devAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		d.page(w, r)
 		return
 	}
-	hub, err := d.open(r.Context(), hubOf(r))
+	h, err := d.hubs.use(r.Context(), hubOf(r))
 	if errors.As(err, new(*taskhub.InvalidHubNameError)) { // the API says that it does not know the hub
-		httpapi.Handler(d.hub, httpapi.Config{Logger: d.logger}).ServeHTTP(w, r)
+		d.api(d.hub).ServeHTTP(w, r)
 		return
 	}
 	if err != nil {
@@ -114,12 +119,8 @@ func (d *devAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "The task hub cannot be opened; the terminal says why.", http.StatusInternalServerError)
 		return
 	}
-	defer func() {
-		if err := hub.Close(); err != nil {
-			d.logger.WarnContext(r.Context(), "a task hub was not closed properly", slog.Any(keyError, err))
-		}
-	}()
-	httpapi.Handler(hub, httpapi.Config{Logger: d.logger}).ServeHTTP(w, r)
+	defer d.hubs.release(h)
+	h.api.ServeHTTP(w, r)
 }
 
 // hubOf is the hub that a request names. What else is wrong with its query is the API's business.
@@ -131,43 +132,6 @@ func hubOf(r *http.Request) string {
 		}
 	}
 	return defaultHub
-}
-
-// devPage is the first page.
-var devPage = template.Must(template.New("page").Parse(`<!DOCTYPE html>
-<html lang="en">
-<meta charset="utf-8">
-<title>taskhub dev</title>
-<style>body{font:16px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}code{overflow-wrap:anywhere}</style>
-<h1>taskhub dev</h1>
-<p>Embedded Azure Storage is running. Its connection string:</p>
-<p><code>{{.Connection}}</code></p>
-<h2>Task hubs</h2>
-{{if .Hubs}}<ul>{{range .Hubs}}
-<li>{{.Name}}, {{.Partitions}} partitions: <a href="{{$.Base}}/instances?taskHub={{.Name}}">instances</a></li>{{end}}
-</ul>{{else}}<p>There is none yet. A worker creates its hub, and so does the first start of an orchestration.</p>
-{{end}}<h2>HTTP API</h2>
-<p>The management API of Durable Functions is below <code>{{.Base}}</code>; <a href="/openapi.json">openapi.json</a> describes it.
-Requests name their hub with <code>?taskHub=</code>; without it they mean {{.Default}}.</p>
-</html>
-`))
-
-// page writes the first page.
-func (d *devAPI) page(w http.ResponseWriter, r *http.Request) {
-	hubs, err := taskhub.List(r.Context(), taskhub.Config{Account: d.account, Logger: d.logger})
-	if err != nil {
-		d.logger.ErrorContext(r.Context(), "the task hubs cannot be listed", slog.Any(keyError, err))
-		http.Error(w, "The task hubs cannot be listed; the terminal says why.", http.StatusInternalServerError)
-		return
-	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
-	err = devPage.Execute(w, map[string]any{"Connection": d.connection, "Hubs": hubs, "Base": httpapi.DefaultBasePath, "Default": defaultHub})
-	if err != nil && r.Context().Err() == nil {
-		d.logger.WarnContext(r.Context(), "the page was not written", slog.Any(keyError, err))
-	}
 }
 
 // apiListenError explains why the API's port could not be opened.

@@ -69,9 +69,15 @@ func TestDevAPI(t *testing.T) {
 		{"", http.MethodGet, api + "/instances/x", 404, "does not exist yet", ""},
 		{"", http.MethodGet, api + "/instances/x?taskHub=a%20b", 404, "not served here", ""},
 		{"Orders", http.MethodGet, page + "/", 200, `instances?taskHub=Orders`, "none yet"},
+		{"", http.MethodGet, page + "/?hub=Orders", 200, "Instances of Orders</h2>\n<p>There are none.", "<script"},
+		{"", http.MethodGet, page + "/?hub=Orders&token=x", 400, "token", ""},
 		{"", http.MethodPost, api + "/orchestrators/Checkout/one?TASKHUB=Orders", 202, `"id":"one"`, ""},
 		{"", http.MethodGet, api + "/instances?taskHub=Orders", 200, `"instanceId":"one"`, ""},
 		{"", http.MethodGet, api + "/instances", 200, "[]", "one"},
+		{"", http.MethodPost, api + "/orchestrators/Checkout/%3Cb%3E%20&%20%22q%22?taskHub=Orders", 202, "", ""},
+		{"", http.MethodGet, page + "/?hub=Orders", 200, `<td><a href="/runtime/webhooks/durabletask/instances/%3Cb%3E%20&amp;%20%22q%22?taskHub=Orders">&lt;b&gt; &amp; &#34;q&#34;</a></td>`, "<b>"},
+		{"", http.MethodGet, page + "/runtime/webhooks/durabletask/instances/%3Cb%3E%20&%20%22q%22?taskHub=Orders", 202, `"instanceId":"<b> & \"q\""`, ""},
+		{"", http.MethodGet, page + "/?hub=Orders", 200, `/instances/one?taskHub=Orders&amp;showHistory=true`, ""},
 		{"", http.MethodPost, api + "/instances/one/terminate?taskHub=Orders&reason=50%%20", 202, "", ""},
 	} {
 		if test.before != "" {
@@ -82,8 +88,10 @@ func TestDevAPI(t *testing.T) {
 			t.Errorf("%s %s: %d %s", test.method, test.url, status, body)
 		}
 	}
-	if status, _ := fetch(t, http.MethodGet, api+"/instances", func(r *http.Request) { r.Host = "evil.example" }); status != http.StatusForbidden {
-		t.Errorf("another host: %d", status)
+	for _, url := range []string{api + "/instances", page + "/"} {
+		if status, body := fetch(t, http.MethodGet, url, func(r *http.Request) { r.Host = "evil.example" }); status != http.StatusForbidden || strings.Contains(body, "AccountKey") {
+			t.Errorf("another host: %d %s", status, body)
+		}
 	}
 	http.DefaultClient.CloseIdleConnections()
 	d.stop(t)

@@ -16,14 +16,14 @@ import (
 func newHubs(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "hub",
-		Short: "List, create, delete and set up the task hubs of a storage account",
-		Long: `List, create, delete and set up the task hubs of a storage account.
+		Short: "List, show, create, delete and set up the task hubs of a storage account",
+		Long: `List, show, create, delete and set up the task hubs of a storage account.
 
 The account is the one of --conn, or else of the environment variable ` + connectionVariable + `. To work on the storage of
 "taskhub dev" give UseDevelopmentStorage=true, or while it does not run embedded:DIR with its directory.`,
 	}
 	c := addConnection(cmd, w)
-	group(cmd, newHubList(w, c), newHubCreate(w, c), newHubDelete(w, c), newHubSetFleet(w, c))
+	group(cmd, newHubList(w, c), newHubCreate(w, c), newHubDelete(w, c), newHubSetFleet(w, c), newHubShow(w, c))
 	return cmd
 }
 

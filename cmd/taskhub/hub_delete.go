@@ -50,7 +50,7 @@ func deleteHub(cmd *cobra.Command, w world, c *connection, names layout.Names, y
 	ctx := cmd.Context()
 	parts, err := findParts(ctx, account, names)
 	if err == nil {
-		err = checkDeletable(ctx, account, parts)
+		err = checkPresent(ctx, account, parts)
 	}
 	if err != nil {
 		return explain(err)
@@ -68,14 +68,14 @@ func deleteHub(cmd *cobra.Command, w world, c *connection, names layout.Names, y
 	return err
 }
 
-// checkDeletable wants a hub, in the spelling that was given.
-func checkDeletable(ctx context.Context, account *storage.Account, parts hubParts) error {
+// checkPresent wants a hub, in the spelling that was given.
+func checkPresent(ctx context.Context, account *storage.Account, parts hubParts) error {
 	switch {
 	case parts.isHub():
 		return sameSpelling(account, parts.spelling(), parts.names.Hub())
 	case !parts.empty():
-		return fmt.Errorf("storage account %s has no task hub %q, only %s, which may be something else's: if it is left over from a hub, delete it with Azure Storage Explorer",
-			account.Name(), parts.names.Hub(), strings.Join(append(parts.tables, parts.containers...), ", "))
+		return notFound(fmt.Errorf("storage account %s has no task hub %q, only %s, which may be something else's: if it is left over from a hub, delete it with Azure Storage Explorer",
+			account.Name(), parts.names.Hub(), strings.Join(append(parts.tables, parts.containers...), ", ")))
 	}
 	hubs, err := taskhub.List(ctx, taskhub.Config{Account: account})
 	if err != nil {
@@ -85,7 +85,7 @@ func checkDeletable(ctx context.Context, account *storage.Account, parts hubPart
 	if len(hubs) > 0 {
 		others = "it has " + strings.Join(hubNames(hubs), ", ")
 	}
-	return fmt.Errorf("storage account %s has no task hub %q: %s", account.Name(), parts.names.Hub(), others)
+	return notFound(fmt.Errorf("storage account %s has no task hub %q: %s", account.Name(), parts.names.Hub(), others))
 }
 
 // warnWorkers tells of workers that are running. When it cannot find out, that is no reason to keep the hub.
@@ -105,7 +105,7 @@ func confirmDeletion(ctx context.Context, w world, account *storage.Account, par
 	answer, err := ask(ctx, w, question)
 	switch {
 	case ctx.Err() != nil:
-		return errors.New("interrupted; nothing was deleted")
+		return withStatus(exitInterrupted, errors.New("interrupted; nothing was deleted"))
 	case err != nil:
 		return err
 	case answer == "":
@@ -123,7 +123,7 @@ func deleteParts(ctx context.Context, account *storage.Account, names layout.Nam
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return errors.New("interrupted; " + again)
+		return withStatus(exitInterrupted, errors.New("interrupted; "+again))
 	}
 	return fmt.Errorf("%w; %s", explain(err), again)
 }

@@ -1,12 +1,15 @@
 package main
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/go-taskhub/taskhub/internal/layout"
+	"github.com/go-taskhub/taskhub/storage"
 	"github.com/go-taskhub/taskhub/taskhub"
 )
 
@@ -19,8 +22,12 @@ func newHubList(w world, c *connection) *cobra.Command {
 		Args:              arguments(),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	output := addOutput(cmd, formatTable)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return listHubs(cmd, w, c, output.value) }
+	output := addFormat(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return c.use(cmd, func(ctx context.Context, account *storage.Account) error {
+			return listHubs(ctx, w, account, output.value)
+		})
+	}
 	return cmd
 }
 
@@ -30,16 +37,11 @@ type hubJSON struct {
 	Partitions int    `json:"partitions"`
 }
 
-func listHubs(cmd *cobra.Command, w world, c *connection, format string) (err error) {
-	account, err := c.open(cmd, false)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, account.Close()) }()
-	hubs, err := taskhub.List(cmd.Context(), taskhub.Config{Account: account})
+func listHubs(ctx context.Context, w world, account *storage.Account, format string) error {
+	hubs, err := taskhub.List(ctx, taskhub.Config{Account: account})
 	switch {
 	case err != nil:
-		return explain(err)
+		return err
 	case format == formatJSON:
 		list := make([]hubJSON, len(hubs))
 		for i, hub := range hubs {
@@ -50,9 +52,31 @@ func listHubs(cmd *cobra.Command, w world, c *connection, format string) (err er
 		_, err := fmt.Fprintf(w.err, "There is no task hub in storage account %s.\n", account.Name())
 		return err
 	}
-	rows := [][]string{{"NAME", "PARTITIONS"}}
+	list := newTable(w, format, column{title: "NAME"}, column{title: "PARTITIONS"},
+		column{title: "PARTITION MANAGER", wide: true}, column{title: "FLEET", wide: true}, column{title: "WORKERS", wide: true})
 	for _, hub := range hubs {
-		rows = append(rows, []string{hub.Name, strconv.Itoa(hub.Partitions)})
+		more := hubShowJSON{}
+		if format == formatWide {
+			more, err = lookAtHub(ctx, account, hub.Name)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err != nil { // one hub that is being deleted, for example, must not hide the others
+				fmt.Fprintln(w.err, "taskhub: warning: "+redact(oneLine(explain(err).Error())))
+			}
+		}
+		if err := list.add(hub.Name, strconv.Itoa(hub.Partitions), more.PartitionManager, more.Fleet, strings.Join(more.Workers, ", ")); err != nil {
+			return err
+		}
 	}
-	return writeTable(w.out, rows)
+	return list.end()
+}
+
+// lookAtHub reads how a hub is set up. Tables that look like a hub's but have names that no hub can have show nothing.
+func lookAtHub(ctx context.Context, account *storage.Account, name string) (hubShowJSON, error) {
+	names, err := layout.NewNames(name)
+	if err != nil {
+		return hubShowJSON{}, nil //nolint:nilerr // it is listed, and no more can be said
+	}
+	return readHub(ctx, account, names)
 }

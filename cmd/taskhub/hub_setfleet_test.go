@@ -27,7 +27,7 @@ func TestSetFleet(t *testing.T) {
 		{[]string{"Orders", "python"}, exitUsage, `"python"`},
 		{[]string{"Orders"}, exitUsage, "FLEET"},
 		{[]string{"no hub", "go"}, exitUsage, "no hub"},
-		{[]string{"Missing", "go"}, exitFailure, "does not exist"},
+		{[]string{"Missing", "go"}, exitNotFound, "does not exist"},
 	} {
 		o := a.do(t, append([]string{"hub", "set-fleet"}, bad.args...)...)
 		if o.status != bad.status || !strings.Contains(o.err, bad.want) {

@@ -62,7 +62,7 @@ func TestListNothing(t *testing.T) {
 	if o := a.do(t, "hub", "list", "-o", "json"); o.status != exitOK || o.out != "[]\n" || o.err != "" {
 		t.Errorf("%+v", o)
 	}
-	a.do(t, "hub", "delete", "Orders", "--yes").wantError(t, exitFailure, `no task hub "Orders": it has none`)
+	a.do(t, "hub", "delete", "Orders", "--yes").wantError(t, exitNotFound, `no task hub "Orders": it has none`)
 }
 
 func TestCreateListDelete(t *testing.T) {
@@ -100,7 +100,7 @@ func TestCreateListDelete(t *testing.T) {
 			if hubs := a.hubs(t); slices.ContainsFunc(hubs, func(h hubJSON) bool { return h.Name == hub }) {
 				t.Errorf("hubs %v", hubs)
 			}
-			a.do(t, "hub", "delete", hub, "--yes").wantError(t, exitFailure, fmt.Sprintf("no task hub %q", hub))
+			a.do(t, "hub", "delete", hub, "--yes").wantError(t, exitNotFound, fmt.Sprintf("no task hub %q", hub))
 		})
 	}
 }
@@ -235,7 +235,7 @@ func TestDeleteWhatIsNoHub(t *testing.T) {
 	if _, err := opened.Tables().CreateTable(t.Context(), hub+"History", nil); err != nil {
 		t.Fatal(err)
 	}
-	a.do(t, "hub", "delete", hub, "--yes").wantError(t, exitFailure, fmt.Sprintf("no task hub %q, only %sHistory", hub, hub))
+	a.do(t, "hub", "delete", hub, "--yes").wantError(t, exitNotFound, fmt.Sprintf("no task hub %q, only %sHistory", hub, hub))
 	if _, err := opened.Tables().DeleteTable(t.Context(), hub+"History", nil); err != nil {
 		t.Errorf("the table is gone: %v", err)
 	}

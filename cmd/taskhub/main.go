@@ -1,12 +1,13 @@
-// Command taskhub is the command line of task hubs: it runs the embedded storage for development, and creates, lists and
-// deletes hubs of an Azure Storage account.
+// Command taskhub is the command line of task hubs: it starts, watches and repairs orchestrations, manages the hubs of an
+// Azure Storage account, and runs the embedded storage for development.
 //
 //	taskhub dev                          embedded storage on this machine, on Azurite's ports, and the HTTP API
-//	taskhub hub list|create|delete       the task hubs of a storage account
+//	taskhub start|get|list|wait|…        the instances of a hub
+//	taskhub health|stats|export          a hub as a whole
+//	taskhub hub list|show|create|…       the task hubs of a storage account
 //	taskhub version                      which taskhub this is
 //
-// It exits with 0 when it did what it was asked for, with 1 when that failed, and with 2 when the command line cannot be
-// carried out as it is written.
+// docs/cli.md describes the commands, what they write, and their exit statuses.
 package main
 
 import (

@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -35,22 +37,41 @@ type console struct {
 	env     map[string]string
 	build   build
 	context context.Context
+	// screen makes out and err terminals.
+	screen bool
+	// dir is the working directory; one without anything in it by default.
+	dir string
+	now time.Time
 }
 
 // do carries out a command line.
 func (c console) do(t *testing.T, args ...string) outcome {
 	t.Helper()
 	var out, err bytes.Buffer
-	w := world{
-		in: strings.NewReader(c.in), out: &out, err: &err, build: c.build,
-		person: func() bool { return c.person },
-		getenv: func(name string) string { return c.env[name] },
+	w := c.world(&out, &err)
+	if c.dir == "" {
+		w.dir = t.TempDir()
 	}
 	ctx := c.context
 	if ctx == nil {
 		ctx = t.Context()
 	}
 	return outcome{run(ctx, args, w), out.String(), err.String()}
+}
+
+func (c console) world(out, err io.Writer) world {
+	return world{
+		in: strings.NewReader(c.in), out: out, err: err, build: c.build, dir: c.dir,
+		person:   func() bool { return c.person },
+		terminal: func(io.Writer) bool { return c.screen },
+		getenv:   func(name string) string { return c.env[name] },
+		now: func() time.Time {
+			if c.now.IsZero() {
+				return time.Now()
+			}
+			return c.now
+		},
+	}
 }
 
 // do carries out a command line for which nobody is at the terminal.

@@ -7,7 +7,8 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
@@ -47,6 +48,7 @@ func addChoice(cmd *cobra.Command, name, shorthand, value, help string, allowed 
 // Forms of output.
 const (
 	formatTable = "table"
+	formatWide  = "wide"
 	formatText  = "text"
 	formatJSON  = "json"
 )
@@ -54,6 +56,11 @@ const (
 // addOutput adds the flag that chooses between output for people, which is the default, and JSON.
 func addOutput(cmd *cobra.Command, people string) *choice {
 	return addChoice(cmd, "output", "o", people, "form of the output", people, formatJSON)
+}
+
+// addFormat adds the flag that chooses between a table, which is the default, one with more columns, and JSON.
+func addFormat(cmd *cobra.Command) *choice {
+	return addChoice(cmd, "output", "o", formatTable, "form of the output", formatTable, formatWide, formatJSON)
 }
 
 // writeJSON writes a value for programs.
@@ -64,17 +71,56 @@ func writeJSON(w io.Writer, value any) error {
 	return encoder.Encode(value)
 }
 
-// writeTable writes rows in aligned columns, the first row being the titles.
-func writeTable(w io.Writer, rows [][]string) error {
-	const gap = 3
+// jsonArray writes a JSON array of any length, one value after the other, as writeJSON would write the whole.
+type jsonArray struct {
+	w     io.Writer
+	count int
+}
+
+// add writes a value.
+func (a *jsonArray) add(value any) error {
 	var text bytes.Buffer
-	aligned := tabwriter.NewWriter(&text, 0, 0, gap, ' ', 0)
-	for _, row := range rows {
-		fmt.Fprintln(aligned, strings.Join(row, "\t"))
-	}
-	if err := aligned.Flush(); err != nil {
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("  ", "  ")
+	if err := encoder.Encode(value); err != nil {
 		return err
 	}
-	_, err := text.WriteTo(w)
+	before := ",\n  "
+	if a.count == 0 {
+		before = "[\n  "
+	}
+	a.count++
+	_, err := io.WriteString(a.w, before+strings.TrimSuffix(text.String(), "\n"))
 	return err
+}
+
+// end writes the end of the array. It is left out when something failed, so that no program takes a part for the whole.
+func (a *jsonArray) end() error {
+	text := "\n]\n"
+	if a.count == 0 {
+		text = "[]\n"
+	}
+	_, err := io.WriteString(a.w, text)
+	return err
+}
+
+// clean makes a text from storage fit for a line of a terminal, which might take parts of it for commands. Invisible
+// characters that turn lines round are among them.
+func clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\uFFFD"))
+}
+
+// shorten cuts a text that is longer than limit characters.
+func shorten(text string, limit int) string {
+	if len(text) <= limit || utf8.RuneCountInString(text) <= limit {
+		return text
+	}
+	runes := []rune(text[:min(len(text), utf8.UTFMax*limit)])
+	return string(runes[:limit-1]) + "…"
 }

@@ -12,9 +12,13 @@ func newRoot(w world) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "taskhub",
 		Short: "Task hubs of durable orchestrations on Azure Storage",
-		Long: `taskhub runs the embedded storage for development, and manages the task hubs of an Azure Storage account.
+		Long: `taskhub starts, watches and repairs durable orchestrations in the task hubs of an Azure Storage account, manages the hubs,
+and runs the embedded storage for development. No worker need be running for most of it, and hubs of .NET workers are served
+like those of Go workers.
 
-Exit status: 0 when all went well, 1 when something failed, 2 when the command line is wrong.`,
+Exit status: 0 when all went well, 1 when something failed, 2 when the command line is wrong, 3 when there is no such instance
+or hub, 4 when the time is up, 5 when an instance that was waited for has not completed, 6 when its state does not allow what
+was asked for, 130 after Ctrl-C.`,
 		Version:       w.build.String(),
 		SilenceErrors: true, // report writes them
 		SilenceUsage:  true,
@@ -25,7 +29,7 @@ Exit status: 0 when all went well, 1 when something failed, 2 when the command l
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(misspelled)
 	root.SetHelpCommand(newHelp())
-	group(root, newDev(w), newHubs(w), newVersion(w))
+	group(root, append(newVerbs(w), newDev(w), newHubs(w), newVersion(w))...)
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
 		if cmd.Name() == "completion" {
@@ -34,6 +38,14 @@ Exit status: 0 when all went well, 1 when something failed, 2 when the command l
 	}
 	finish(root)
 	return root
+}
+
+// newVerbs are the commands about the instances of one hub.
+func newVerbs(w world) []*cobra.Command {
+	return []*cobra.Command{
+		newStart(w), newGet(w), newList(w), newWait(w), newHistory(w), newRaise(w), newTerminate(w), newSuspend(w), newResume(w), newRewind(w), newRestart(w),
+		newPurge(w), newPurgeHistory(w), newStats(w), newHealth(w), newExport(w), newDeadLetters(w), newDoctor(w), newSchedule(w),
+	}
 }
 
 // group makes a command one that only holds others: alone it explains them, and it knows no others.

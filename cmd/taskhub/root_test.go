@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,7 +29,7 @@ func TestUsageErrors(t *testing.T) {
 		{"hub list -x", "'x'"},
 		{"hub list -o", "'o'"},
 		{"hub list extra", `unexpected argument "extra"`},
-		{"hub list -o xml", `--output "xml": give table or json`},
+		{"hub list -o xml", `--output "xml": give table, wide or json`},
 		{"version -o table", `--output "table": give text or json`},
 		{"version extra", `"extra"`},
 		{"hub create", "NAME is missing"},
@@ -48,6 +49,72 @@ func TestUsageErrors(t *testing.T) {
 		{"dev --table-port 65536", "--table-port is 65536; give a port up to 65535"},
 		{"dev --table-port 10001", "--queue-port and --table-port are both 10001"},
 		{"dev --conn embedded:", "unknown flag: --conn"},
+		{"hub show", "NAME is missing"},
+		{"hub show my-hub", `"my-hub" cannot be used`},
+		{"start", "NAME is missing: give it, or --name"},
+		{"start --name=", "--name is empty"},
+		{"start A B", `unexpected argument "B"`},
+		{"start A --name B", `unexpected argument "A"`},
+		{"start A --id=", "--id is empty"},
+		{"start A --input Tokyo", "--input is not JSON"},
+		{"start A --input @/nowhere/at/all", `--input: file "/nowhere/at/all" cannot be read`},
+		{"start A --tag x", `--tag "x": give a tag as KEY=VALUE`},
+		{"start A --tag x=1 --tag x=2", `tag "x" is given twice`},
+		{"start A --at tomorrow", `--at "tomorrow": give a time`},
+		{"start A --if-exists maybe", "give fail, return, replace or terminate"},
+		{"start A --timeout 5s", "--timeout belongs to --wait"},
+		{"start A --wait --timeout 0s", "--timeout is 0"},
+		{"start A --wait --timeout soon", `--timeout "soon": give a length of time`},
+		{"start A --wait --timeout -5s", `--timeout "-5s"`},
+		{"get", "ID is missing: give it, or --id"},
+		{"get --id=", "--id is empty"},
+		{"get a --id b", `unexpected argument "a"`},
+		{"get a b", `unexpected argument "b"`},
+		{"get a -o yaml", "give table, wide or json"},
+		{"get a --interval 5s", "--interval belongs to --watch"},
+		{"get a --watch --interval 1ms", "--interval is too short"},
+		{"list extra", `unexpected argument "extra"`},
+		{"list --status Running,Odd", `--status "Running,Odd": give some of Running, Pending`},
+		{"list --status=", `--status`},
+		{"list --since yesterday", `--created-after "yesterday": give a time`},
+		{"list --since 1h --until 2h", "--created-before"},
+		{"list --limit 0", "--limit is 0"},
+		{"list --limit -1", "--limit is -1"},
+		{"list --token=", "--token is empty"},
+		{"list --prefix=", "--prefix is empty"},
+		{"list --name=", "--name is empty"},
+		{"list --tag x", `--tag "x"`},
+		{"list --watch --token x", "--watch and --token"},
+		{"wait", "ID is missing"},
+		{"wait a --wait", "unknown flag: --wait"},
+		{"wait a --timeout 0", "--timeout is 0"},
+		{"history", "ID is missing"},
+		{"raise", "ID is missing"},
+		{"raise a", "EVENT is missing: give it, or --event"},
+		{"raise a b c", `unexpected argument "c"`},
+		{"raise a b --data {", "--data is not JSON"},
+		{"raise a --event=", "--event is empty"},
+		{"terminate", "ID is missing"},
+		{"suspend", "ID is missing"},
+		{"resume", "ID is missing"},
+		{"rewind", "ID is missing"},
+		{"restart", "ID is missing"},
+		{"restart a --same-id --new-id b", "--new-id and --same-id are both given"},
+		{"restart a --new-id=", "--new-id is empty"},
+		{"purge", "ID is missing"},
+		{"purge-history", "nothing says which instances are meant"},
+		{"purge-history --all --prefix x", "--all is given beside conditions"},
+		{"purge-history --status Running", `--status "Running": give some of Completed, Failed, Terminated, Canceled`},
+		{"stats extra", `unexpected argument "extra"`},
+		{"stats --status Odd", `--status "Odd"`},
+		{"health --url nowhere", `--url: "nowhere" is not an address`},
+		{"health --url ftp://host/", "--url"},
+		{"health --url http://host/ --idle-ok", "--url and --idle-ok"},
+		{"export --resume", "--resume belongs to --file"},
+		{"export --overwrite", "--overwrite belongs to --file"},
+		{"export -o json", "--output belongs to --file"},
+		{"export --file x --resume --overwrite", "--resume and --overwrite"},
+		{"export --file=", "--file is empty"},
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			t.Parallel()
@@ -65,6 +132,8 @@ func TestHelp(t *testing.T) {
 		{"hub", "taskhub hub [command]"},
 		{"help hub", "taskhub hub [command]"},
 		{"help hub create", "--partitions number"},
+		{"help start", "taskhub start NAME [flags]"},
+		{"list --help", "--created-after time"},
 		{"hub create --help", "--mode safe|legacy|table"},
 		{"dev -h", "--blob-port port"},
 		{"completion", "taskhub completion [command]"},
@@ -140,9 +209,12 @@ func TestCompletion(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"__complete", "h"}, "help\tExplain a command\nhub\t"},
+		{[]string{"__complete", "h"}, "health\tShow who works"},
+		{[]string{"__complete", "list", "-o", ""}, "table\nwide\njson\n:4\n"},
+		{[]string{"__complete", "purge-history", "--status", ""}, "Completed\nFailed\nTerminated\nCanceled\n:4\n"},
+		{[]string{"__complete", "get", ""}, ":4\n"}, // no account, no ids
 		{[]string{"__complete", "hub", ""}, "create\tCreate a task hub\ndelete\t"},
-		{[]string{"__complete", "hub", "list", "-o", ""}, "table\njson\n:4\n"},
+		{[]string{"__complete", "hub", "list", "-o", ""}, "table\nwide\njson\n:4\n"},
 		{[]string{"__complete", "hub", "create", "Hub", "--mode", ""}, "safe\nlegacy\ntable\n:4\n"},
 		{[]string{"__complete", "help", "hub", "l"}, "list\tList the task hubs"},
 		{[]string{"__complete", "hub", "delete", ""}, ":4\n"}, // no account, no names
@@ -174,5 +246,5 @@ func TestDocumentation(t *testing.T) {
 			visit(child)
 		}
 	}
-	visit(newRoot(world{}))
+	visit(newRoot(console{}.world(io.Discard, io.Discard)))
 }

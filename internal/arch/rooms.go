@@ -19,7 +19,7 @@ func Rooms() map[string]Rules {
 		// Programs. What several samples share is in samples/internal.
 		"cmd/taskhub":      {Anything: true},
 		"bench":            {Anything: true},
-		"samples/internal": {},
+		"samples/internal": {May: []string{"durable"}},
 		"samples/*":        {May: append([]string{"samples/internal"}, public...)},
 
 		// Around a hub.
@@ -27,16 +27,17 @@ func Rooms() map[string]Rules {
 		"httpapi":   {May: []string{"taskhub", "durable", "history"}},
 
 		// The engine.
-		"worker":     {May: []string{"partition", "activities", "leases", "taskhub", "tables", "durable", "history", "queues", "internal/replay", "internal/layout"}},
+		"worker":     {May: []string{"partition", "activities", "leases", "schedules", "taskhub", "tables", "durable", "history", "queues", "internal/replay", "internal/layout"}},
 		"partition":  {May: []string{"queues", "tables", "payloads", "durable", "history", "internal/replay", "internal/layout"}},
 		"activities": {May: []string{"queues", "durable", "history", "internal/layout"}},
-		"taskhub":    {May: []string{"queues", "tables", "payloads", "leases", "durable", "history", "storage", "internal/layout", "internal/edm"}},
+		"taskhub":    {May: []string{"queues", "tables", "payloads", "leases", "schedules", "durable", "history", "storage", "internal/layout", "internal/edm"}},
 
 		// The format on storage.
-		"leases":   {May: []string{"storage", "internal/layout", "internal/edm"}},
-		"queues":   {May: []string{"history", "payloads", "storage", "internal/layout"}},
-		"tables":   {May: []string{"history", "payloads", "storage", "internal/layout", "internal/edm", "internal/jsontext"}},
-		"payloads": {May: []string{"storage", "internal/layout"}},
+		"schedules": {May: []string{"durable", "storage", "internal/layout", "internal/edm", "internal/jsontext"}},
+		"leases":    {May: []string{"storage", "internal/layout", "internal/edm"}},
+		"queues":    {May: []string{"history", "payloads", "storage", "internal/layout"}},
+		"tables":    {May: []string{"history", "payloads", "storage", "internal/layout", "internal/edm", "internal/jsontext"}},
+		"payloads":  {May: []string{"storage", "internal/layout"}},
 
 		// What authors type, and how it is run and tested; it knows no storage.
 		"durabletest":     {May: []string{"durable", "history", "internal/replay"}},

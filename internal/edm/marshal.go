@@ -49,12 +49,14 @@ func Append(dst []byte, e Entity) ([]byte, error) {
 func estimate(e Entity) int {
 	n := 0
 	for name, value := range e {
-		n += 2*len(name) + 48
+		n += len(name) + 12
 		switch v := value.(type) {
 		case string:
 			n += len(v) + len(v)/8
 		case []byte:
-			n += len(v) * 4 / 3
+			n += len(name) + len(v)*4/3 + 40
+		case time.Time, GUID:
+			n += len(name) + 80
 		}
 	}
 	return n

@@ -3,6 +3,7 @@ package interop
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -46,8 +48,12 @@ func (s side) String() string { return [...]string{"Go", ".NET"}[s] }
 
 func (s side) other() side { return 1 - s }
 
+// built says that there is a command to remove.
+var built atomic.Bool
+
 // twins is the command of the Go side, built once.
 var twins = sync.OnceValues(func() (string, error) {
+	built.Store(true)
 	dir, err := os.MkdirTemp("", "twins")
 	if err != nil {
 		return "", err
@@ -62,7 +68,7 @@ var twins = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if os.Getenv(testkit.PeerVariable) != "" {
+	if built.Load() {
 		if path, err := twins(); err == nil {
 			_ = os.RemoveAll(filepath.Dir(path))
 		}
@@ -78,6 +84,7 @@ type pair struct {
 	mode       leases.Mode
 	style      durable.ErrorStyle
 	commands   [2][]string
+	fleet      string // of Go workers; mixed unless set
 	hub        *taskhub.Hub
 	client     *taskhub.Client
 }
@@ -180,9 +187,24 @@ func (p *pair) worker(s side, id string, args ...string) *workerProcess {
 	if s == netSide {
 		conn = p.netConn
 	}
+	return p.workerOn(conn, s, id, args...)
+}
+
+// workerOn is worker with a way to the storage of its own.
+func (p *pair) workerOn(conn string, s side, id string, args ...string) *workerProcess {
+	p.t.Helper()
+	w, err := p.tryWorkerOn(conn, s, id, args...)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return w
+}
+
+// tryWorkerOn is workerOn for a worker that may not come up, as when the storage is too busy.
+func (p *pair) tryWorkerOn(conn string, s side, id string, args ...string) (*workerProcess, error) {
 	first := []string{"worker", "--worker", id, "--maxpoll", "500", "--seconds", "900"}
 	if s == goSide {
-		first = append(first, "--fleet", "mixed")
+		first = append(first, "--fleet", cmp.Or(p.fleet, "mixed"))
 	}
 	cmd := p.command(context.Background(), s, conn, append(first, args...)...)
 	cmd.Stderr = io.Discard
@@ -191,10 +213,10 @@ func (p *pair) worker(s side, id string, args ...string) *workerProcess {
 	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		p.t.Fatal(err)
+		return nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		p.t.Fatal(err)
+		return nil, err
 	}
 	w := &workerProcess{p: p, side: s, cmd: cmd, done: make(chan struct{})}
 	p.t.Cleanup(w.kill)
@@ -218,11 +240,11 @@ func (p *pair) worker(s side, id string, args ...string) *workerProcess {
 	select {
 	case <-ready:
 	case <-w.done:
-		p.t.Fatalf("the %v worker ended before it was ready", s)
+		return nil, fmt.Errorf("the %v worker ended before it was ready", s)
 	case <-time.After(patience):
-		p.t.Fatalf("the %v worker does not get ready", s)
+		return nil, fmt.Errorf("the %v worker does not get ready", s)
 	}
-	return w
+	return w, nil
 }
 
 // kill ends the worker without a word.

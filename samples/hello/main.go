@@ -2,6 +2,7 @@
 //
 //	go run ./samples/hello [--conn "$AzureWebJobsStorage"] [--hub TaskHub]
 //	go run ./samples/hello --account mystorage
+//	go run ./samples/hello --listen 127.0.0.1:7071
 package main
 
 import (
@@ -42,29 +43,28 @@ var Cities = durable.NewOrchestrator("Orchestrator", func(ctx *durable.Context, 
 	return greetings, nil
 })
 
-func main() { os.Exit(status()) }
-
-func status() int {
+func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	switch err := run(ctx, os.Args[1:], os.Stdout); {
-	case errors.Is(err, flag.ErrHelp):
-		return 0
-	case err != nil:
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "hello:", err)
-		return 1
+		os.Exit(1)
 	}
-	return 0
 }
 
-// run greets the cities on the hub that the arguments name.
+// run greets the cities, on the hub that the arguments name.
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags := flag.NewFlagSet("hello", flag.ContinueOnError)
 	conn := flags.String("conn", "embedded:", "connection `string` of the storage account")
 	account := flags.String("account", "", "`name` of a storage account to use with your Azure sign-in or managed identity instead")
 	name := flags.String("hub", "TaskHub", "`name` of the task hub")
+	listen := flags.String("listen", "", "`address` at which to take starts over HTTP, such as 127.0.0.1:7071, instead of starting one run")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("unknown argument %q", flags.Arg(0))
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	cfg := taskhub.Config{Name: *name, Connection: *conn, Logger: log}
@@ -86,6 +86,9 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	}
 	if err := w.Register(Cities, Hello); err != nil {
 		return err
+	}
+	if *listen != "" {
+		return serve(ctx, hub, w, *listen, out)
 	}
 	if err := w.Start(ctx); err != nil {
 		return err

@@ -13,30 +13,24 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 
-	"github.com/go-taskhub/taskhub/samples/internal/githubfake"
+	"github.com/go-taskhub/taskhub/samples/internal/github"
 	"github.com/go-taskhub/taskhub/taskhub"
 	"github.com/go-taskhub/taskhub/worker"
 )
 
-func main() { os.Exit(status()) }
-
-func status() int {
+func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	switch err := run(ctx, os.Args[1:], os.Stdout); {
-	case errors.Is(err, flag.ErrHelp):
-		return 0
-	case err != nil:
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "openissues:", err)
-		return 1
+		os.Exit(1)
 	}
-	return 0
 }
 
 // result is what is printed.
@@ -55,7 +49,10 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	g, stop, err := connect(ctx, *address)
+	if flags.NArg() > 0 {
+		return fmt.Errorf("unknown argument %q", flags.Arg(0))
+	}
+	client, stop, err := github.Open(ctx, *address, os.Getenv("GITHUB_TOKEN"))
 	if err != nil {
 		return err
 	}
@@ -71,7 +68,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := w.Register(bind(g, hub.Account().Blobs())...); err != nil {
+	if err := w.Register(bind(client, hub.Account().Blobs())...); err != nil {
 		return err
 	}
 	if err := w.Start(ctx); err != nil {
@@ -88,23 +85,6 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	return json.NewEncoder(out).Encode(result{InstanceID: id, Blob: container + "/" + blobName(id)})
-}
-
-// connect returns the GitHub at an address, or a local one when there is no address, and what ends it.
-func connect(ctx context.Context, address string) (*github, func(), error) {
-	const requestTime = 30 * time.Second
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 100}
-	g := &github{baseURL: address, http: &http.Client{Transport: transport, Timeout: requestTime}}
-	if address != "" {
-		g.token = os.Getenv("GITHUB_TOKEN")
-		return g, transport.CloseIdleConnections, nil
-	}
-	url, stop, err := githubfake.New(githubfake.Config{}).Listen(ctx)
-	g.baseURL = url
-	return g, func() {
-		transport.CloseIdleConnections()
-		stop()
-	}, err
 }
 
 func stopWorker(w *worker.Worker) error {

@@ -2,11 +2,9 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -14,31 +12,32 @@ import (
 
 	"github.com/go-taskhub/taskhub/durable"
 	"github.com/go-taskhub/taskhub/internal/testkit"
+	"github.com/go-taskhub/taskhub/samples/internal/github"
 	"github.com/go-taskhub/taskhub/samples/internal/githubfake"
 )
 
-// serve runs a GitHub for a test.
-func serve(t *testing.T, cfg githubfake.Config) (*github, *githubfake.Server) {
+// serve runs a GitHub for a test and returns its address.
+func serve(t *testing.T, cfg githubfake.Config) (string, *githubfake.Server) {
 	t.Helper()
 	server := githubfake.New(cfg)
 	url, stop, err := server.Listen(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	transport := &http.Transport{}
-	t.Cleanup(func() {
-		transport.CloseIdleConnections()
-		stop()
-	})
-	return &github{baseURL: url, http: &http.Client{Transport: transport}}, server
+	t.Cleanup(stop)
+	return url, server
 }
 
 func TestOpenIssues(t *testing.T) {
 	t.Parallel()
 	conn := testkit.Conn(t)
-	g, server := serve(t, githubfake.Config{})
+	repositories := 130 // two pages, and more than a transaction takes
+	if testkit.InProcess() {
+		repositories = 936
+	}
+	address, server := serve(t, githubfake.Config{Repositories: repositories})
 	var out bytes.Buffer
-	if err := run(t.Context(), []string{"--conn", conn, "--hub", testkit.Hub(t), "--org", "acme", "--github", g.baseURL}, &out); err != nil {
+	if err := run(t.Context(), []string{"--conn", conn, "--hub", testkit.Hub(t), "--org", "acme", "--github", address}, &out); err != nil {
 		t.Fatal(err)
 	}
 	used, refused := server.Requests()
@@ -47,21 +46,26 @@ func TestOpenIssues(t *testing.T) {
 		t.Fatalf("printed %q, %v", out.String(), err)
 	}
 	saved := download(t, conn, printed.InstanceID+".json")
-	if len(saved) != 936 || used < 936+10 || refused != 0 {
+	if len(saved) != repositories || used < repositories+(repositories+99)/100 || refused != 0 {
 		t.Fatalf("saved %d repositories with %d requests, %d of them refused", len(saved), used, refused)
 	}
-	repositories, err := g.repositories(t.Context(), "acme")
+	g, stop, err := github.Open(t.Context(), address, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, r := range repositories {
+	defer stop()
+	listed, err := g.Repositories(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range listed {
 		if saved[i].ID != r.ID || saved[i].Name != r.Name {
 			t.Fatalf("place %d: saved %+v, want %+v", i, saved[i], r)
 		}
 		if i%100 != 0 {
 			continue
 		}
-		if n, err := g.openIssues(t.Context(), "acme", r.Name); err != nil || n != saved[i].OpenIssues {
+		if n, err := g.OpenIssues(t.Context(), "acme", r.Name); err != nil || n != saved[i].OpenIssues {
 			t.Errorf("%s: saved %d open issues, want %d, %v", r.Name, saved[i].OpenIssues, n, err)
 		}
 	}
@@ -92,30 +96,13 @@ func download(t *testing.T, conn, name string) (saved []OpenIssues) {
 func TestUnknownOrganization(t *testing.T) {
 	t.Parallel()
 	conn := testkit.Conn(t)
-	g, server := serve(t, githubfake.Config{Organizations: []string{"acme"}})
-	err := run(t.Context(), []string{"--conn", conn, "--hub", testkit.Hub(t), "--org", "nobody", "--github", g.baseURL}, &bytes.Buffer{})
+	address, server := serve(t, githubfake.Config{Organizations: []string{"acme"}})
+	err := run(t.Context(), []string{"--conn", conn, "--hub", testkit.Hub(t), "--org", "nobody", "--github", address}, &bytes.Buffer{})
 	var failed *durable.InstanceError
 	if !errors.As(err, &failed) || !strings.Contains(err.Error(), "404 Not Found") {
 		t.Errorf("got %v", err)
 	}
 	if used, _ := server.Requests(); used != 1 {
 		t.Errorf("GitHub was asked %d times", used)
-	}
-}
-
-func TestRefusals(t *testing.T) {
-	t.Parallel()
-	limited, _ := serve(t, githubfake.Config{Limit: 1})
-	if _, err := limited.repositories(t.Context(), "acme"); !durable.IsPermanent(err) || !strings.Contains(err.Error(), "rate limit exceeded") || !strings.Contains(err.Error(), "lifted at") {
-		t.Errorf("beyond the limit: %v", err)
-	}
-	g, _ := serve(t, githubfake.Config{Repositories: 1})
-	if _, err := g.openIssues(t.Context(), "acme", "none"); !durable.IsPermanent(err) {
-		t.Errorf("no such repository: %v", err)
-	}
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := g.repositories(ended, "acme"); !errors.Is(err, context.Canceled) || durable.IsPermanent(err) {
-		t.Errorf("canceled: %v", err)
 	}
 }

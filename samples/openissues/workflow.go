@@ -10,10 +10,17 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 
 	"github.com/go-taskhub/taskhub/durable"
+	"github.com/go-taskhub/taskhub/samples/internal/github"
 )
 
 // container is where the lists are saved.
 const container = "open-issues"
+
+// Repository is a repository of an organization.
+type Repository struct {
+	ID   int64  `json:"id"`
+	Name string `json:"name"`
+}
 
 // RepositoryOf names a repository of an organization.
 type RepositoryOf struct {
@@ -60,12 +67,19 @@ var Workflow = durable.NewOrchestrator("OpenIssues", func(ctx *durable.Context, 
 })
 
 // bind gives the activities what they work with.
-func bind(g *github, blobs *azblob.Client) []durable.Registrable {
+func bind(client *github.Client, blobs *azblob.Client) []durable.Registrable {
 	return []durable.Registrable{
 		Workflow,
-		getRepositories.With(g.repositories),
+		getRepositories.With(func(ctx context.Context, organization string) ([]Repository, error) {
+			listed, err := client.Repositories(ctx, organization)
+			repositories := make([]Repository, len(listed))
+			for i, r := range listed {
+				repositories[i] = Repository{ID: r.ID, Name: r.Name}
+			}
+			return repositories, err
+		}),
 		getOpenIssues.With(func(ctx context.Context, in RepositoryOf) (OpenIssues, error) {
-			n, err := g.openIssues(ctx, in.Organization, in.Repository.Name)
+			n, err := client.OpenIssues(ctx, in.Organization, in.Repository.Name)
 			return OpenIssues{ID: in.Repository.ID, Name: in.Repository.Name, OpenIssues: n}, err
 		}),
 		saveAll.With(func(ctx context.Context, all []OpenIssues) (durable.Void, error) {

@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-taskhub/taskhub/emulator/internal/rest"
@@ -19,6 +20,8 @@ import (
 type Authenticator struct {
 	keys map[string][]byte
 	skew time.Duration
+
+	lastDate atomic.Pointer[signedAt]
 }
 
 // New makes an authenticator. Keys are base64. A skew of zero switches the

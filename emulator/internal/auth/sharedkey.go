@@ -80,7 +80,7 @@ func (a *Authenticator) checkDate(r *rest.Request) error {
 	if text == "" {
 		return failed("A signed request needs the Date or the x-ms-date header.")
 	}
-	date, ok := rest.ParseHTTPDate(text)
+	date, ok := a.parseDate(text)
 	if !ok {
 		return failed("Request date header is not a valid RFC 1123 date.")
 	}
@@ -89,6 +89,24 @@ func (a *Authenticator) checkDate(r *rest.Request) error {
 			text, r.Now.UTC().Format(time.RFC1123))
 	}
 	return nil
+}
+
+// signedAt is a date header and what it means.
+type signedAt struct {
+	text string
+	date time.Time
+}
+
+// parseDate reads a date header. Requests of one second have the same one.
+func (a *Authenticator) parseDate(text string) (time.Time, bool) {
+	if last := a.lastDate.Load(); last != nil && last.text == text {
+		return last.date, true
+	}
+	date, ok := rest.ParseHTTPDate(text)
+	if ok {
+		a.lastDate.Store(&signedAt{text: strings.Clone(text), date: date})
+	}
+	return date, ok
 }
 
 func stringToSign(r *rest.Request, scheme Scheme) string {

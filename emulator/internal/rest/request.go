@@ -134,6 +134,25 @@ func (r *Request) Body(limit int64) ([]byte, error) {
 	return body, nil
 }
 
+// Text is Body as a text. A body that is in memory already is copied once.
+func (r *Request) Text(limit int64) (string, error) {
+	n := r.HTTP.ContentLength
+	source, inMemory := r.HTTP.Body.(io.WriterTo)
+	if !inMemory || r.bodyRead || n < 0 || n > min(limit, r.MaxBody) {
+		body, err := r.Body(limit)
+		return string(body), err
+	}
+	if !r.reserve(n) {
+		return "", ErrServerBusy
+	}
+	var text strings.Builder
+	text.Grow(int(n))
+	if _, err := source.WriteTo(&text); err != nil || int64(text.Len()) != n {
+		return "", incomplete(err)
+	}
+	return text.String(), nil
+}
+
 func (r *Request) readBody(limit int64) ([]byte, error) {
 	if r.HTTP.Body == nil || r.HTTP.Body == http.NoBody {
 		return nil, nil

@@ -98,7 +98,12 @@ func (p *Response) Send(w http.ResponseWriter) error {
 }
 
 // Reader reads the body without copying it into one piece.
-func (p *Response) Reader() io.ReadCloser { return &pieces{rest: p.Body} }
+func (p *Response) Reader() io.ReadCloser {
+	if len(p.Body) == 0 {
+		return http.NoBody
+	}
+	return &pieces{rest: p.Body}
+}
 
 type pieces struct {
 	rest [][]byte

@@ -39,6 +39,19 @@ func FormatTicks(t time.Time) string {
 	return t.UTC().Format("2006-01-02T15:04:05.0000000Z")
 }
 
+// IsVersion reports whether a text has the form of a version of the services: a date such as 2026-06-06.
+func IsVersion(s string) bool {
+	if len(s) != len(time.DateOnly) {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; c != '-' && (c < '0' || c > '9') || (c == '-') != (i == 4 || i == 7) {
+			return false
+		}
+	}
+	return s[5:7] >= "01" && s[5:7] <= "12" && s[8:] >= "01" && s[8:] <= "31"
+}
+
 // ParseHTTPDate reads a date header in any of the forms HTTP allows.
 func ParseHTTPDate(s string) (time.Time, bool) {
 	for _, layout := range [...]string{time.RFC1123, time.RFC1123Z, time.RFC850, time.ANSIC} {

@@ -20,11 +20,11 @@ const maxChanges = 100
 // batch may hold instead. What is wrong with an operation is told in the
 // batch's answer, with the operation's index before the message.
 func (s *Store) batch(r *rest.Request) (*rest.Response, error) {
-	body, err := r.Body(maxBody)
+	body, err := r.Text(maxBody)
 	if err != nil {
 		return nil, err
 	}
-	parts, err := parseBatch(r.Header.Get("Content-Type"), string(body))
+	parts, err := parseBatch(r.Header.Get("Content-Type"), body)
 	if err != nil {
 		return nil, err
 	}
@@ -251,7 +251,7 @@ func batchError(r *rest.Request, parts []part, err error) *rest.Response {
 // batchResponse wraps the answers of n operations.
 func batchResponse(r *rest.Request, n int, changeset bool, appendOne func(b []byte, i int) []byte) *rest.Response {
 	outer, inner := "batchresponse_"+r.ID, "changesetresponse_"+r.ID
-	b := make([]byte, 0, 512*n+512)
+	b := make([]byte, 0, 320*n+512)
 	b = append(append(append(b, "--"...), outer...), "\r\n"...)
 	boundary := outer
 	if changeset {

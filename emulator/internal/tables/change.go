@@ -145,11 +145,11 @@ func (s *Store) writeOperation(r *rest.Request, c change) (rest.Operation, error
 }
 
 func (s *Store) write(r *rest.Request, c *change) (*rest.Response, error) {
-	body, err := r.Body(maxBody)
+	body, err := r.Text(maxBody)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.read(r.Header, string(body), new(odata.EntityReader)); err != nil {
+	if err := c.read(r.Header, body, new(odata.EntityReader)); err != nil {
 		return nil, err
 	}
 	if err := allowed(r, c); err != nil {

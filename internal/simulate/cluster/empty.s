@@ -1,0 +1,1 @@
+// The declaration without a body in scheduler_seeded.go needs an assembly file beside it.
