@@ -176,7 +176,7 @@ storage_packages() {
 }
 
 started=$SECONDS
-timeout=10m
+timeout=20m # of a package, which may have to share two cores
 if [ -n "$full" ]; then
   export TASKHUB_FULL=1
   timeout=90m

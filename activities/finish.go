@@ -1,8 +1,6 @@
 package activities
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"time"
 
 	"github.com/go-taskhub/taskhub/history"
@@ -93,18 +91,11 @@ func answerTo(request *history.Envelope, outcome history.Event) *history.Envelop
 		sender = &request.Message.Target
 	}
 	return &history.Envelope{
-		ActivityID: answerID(request.ActivityID),
+		ActivityID: layout.AnswerID(request.ActivityID),
 		Message:    &history.Message{Event: outcome, Target: request.Message.Target},
 		Episode:    &episode,
 		Sender:     sender,
 	}
-}
-
-func answerID(request string) string {
-	sum := sha256.Sum256([]byte("answer:" + request))
-	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80
-	s := hex.EncodeToString(sum[:16])
-	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
 }
 
 func activityName(env *history.Envelope) string {

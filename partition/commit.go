@@ -96,6 +96,10 @@ func (s *session) commit(ctx context.Context, ep *episode, answered map[int32]st
 	}
 	if ep.newGeneration {
 		st.seen = st.retire()
+		ep.committed.CustomStatus = ep.inherited
+	}
+	if ep.outcome != nil {
+		ep.committed.LastStatus = ep.customStatus
 	}
 	if ep.firstRow == 0 && len(st.seen) > 0 {
 		ep.committed.Seen = st.remembered()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-taskhub/taskhub/durable"
 	"github.com/go-taskhub/taskhub/history"
+	"github.com/go-taskhub/taskhub/internal/layout"
 	"github.com/go-taskhub/taskhub/queues"
 )
 
@@ -122,7 +123,7 @@ func (s *scene) serveOne(ctx context.Context, d *queues.Delivery) {
 	}
 	completed := &history.TaskCompleted{Base: history.Base{EventID: -1, Timestamp: time.Now().UTC()}, TaskScheduledID: e.EventID, Result: out}
 	_, _ = s.hub.Queues().Control(0).Put(ctx, &history.Envelope{
-		ActivityID: newCommitID(), Message: &history.Message{Event: completed, Target: d.Envelope.Message.Target},
+		ActivityID: layout.AnswerID(d.Envelope.ActivityID), Message: &history.Message{Event: completed, Target: d.Envelope.Message.Target},
 	}, 0)
 }
 

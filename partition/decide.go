@@ -90,11 +90,22 @@ func (s *session) decide(ep *episode, actions []replay.Action) {
 		e := a.Event()
 		e.Common().Timestamp = ep.now
 		e.Common().IsPlayed = false
-		ep.add(e, "")
-		if o := s.message(ep, a, e); o != nil {
+		o := s.message(ep, a, e)
+		ep.add(e, s.kept(o))
+		if o != nil {
 			ep.out = append(ep.out, o)
 		}
 	}
+}
+
+// kept is what the row of a decision keeps of its message: the id of a work item, if results of others with its number may
+// come. In a mixed fleet they are put before the commit; if that fails, the number may become another activity's. And
+// what a rewind undoes is decided once more, with the same number.
+func (s *session) kept(o *outgoing) string {
+	if o == nil || !o.isActivity() || s.p.goFleet() && s.st.rewound == 0 {
+		return ""
+	}
+	return o.envelope.ActivityID
 }
 
 // message makes the message of a decision; markers have none.
@@ -125,6 +136,11 @@ func (s *session) workItem(ep *episode, id int32, a *replay.ScheduleTask) *outgo
 	scheduled := &history.TaskScheduled{Name: a.Name, Version: &a.Version, Input: a.Input, Tags: a.Tags}
 	o := s.envelope(ep, id, scheduled, s.self(), a.Name, a.Input)
 	scheduled.EventID = id
+	if committed, ok := s.st.workItems[id]; ok {
+		o.envelope.ActivityID = committed
+	} else if n := s.st.rewound; n > 0 {
+		o.envelope.ActivityID = againID(o.envelope.ActivityID, n)
+	}
 	o.envelope.Message.Context = s.executionContext()
 	o.queue, o.target = s.p.cfg.Queues.WorkItems(), workItems
 	return o

@@ -24,6 +24,7 @@ type episode struct {
 	// newGeneration: the rows replace the history instead of extending it.
 	newGeneration bool
 	customStatus  *string
+	inherited     *string       // custom status that the new generation began with
 	arrived       chan struct{} // told of results of activities that run ahead
 	gathered      int           // bytes of such results
 	// what was committed, once it is
@@ -145,12 +146,14 @@ func (s *session) nextGeneration(ep *episode, out *replay.Outcome) (*replay.Turn
 		s.retireMessages(ep)
 	}
 	st.executionID, st.started, st.replay, st.pending, st.pendingOutcome = id, start, nil, nil, nil
+	ep.inherited = st.customStatus
 	for _, r := range ep.records {
 		if r.ActivityID != "" {
 			st.note(r) // applied, although the row will not be written
 			st.messages[r.Event] = r.ActivityID
 		}
 	}
+	st.workItems, st.rewound = map[int32]string{}, 0
 	ep.records, ep.firstRow, ep.newGeneration = nil, 0, true
 	ep.addMarker(&history.OrchestratorStarted{})
 	ep.add(start, "")

@@ -17,6 +17,7 @@ import (
 	"github.com/go-taskhub/taskhub/durable"
 	"github.com/go-taskhub/taskhub/emulator"
 	"github.com/go-taskhub/taskhub/history"
+	"github.com/go-taskhub/taskhub/internal/layout"
 	"github.com/go-taskhub/taskhub/internal/replay"
 	"github.com/go-taskhub/taskhub/internal/testkit"
 	"github.com/go-taskhub/taskhub/queues"
@@ -357,7 +358,7 @@ func (h *fakeHost) OfferActivity(w WorkItem) bool {
 			outcome = &history.TaskFailed{Base: base, TaskScheduledID: e.EventID, Reason: history.String(err.Error())}
 		}
 		result := Result{
-			Envelope: &history.Envelope{ActivityID: w.Envelope.ActivityID, Message: &history.Message{Event: outcome, Target: w.Envelope.Message.Target}},
+			Envelope: &history.Envelope{ActivityID: layout.AnswerID(w.Envelope.ActivityID), Message: &history.Message{Event: outcome, Target: w.Envelope.Message.Target}},
 			WorkItem: w.Receipt, LockedUntil: w.LockedUntil,
 		}
 		if w.Ahead == nil || !w.Ahead.Take(result) {

@@ -41,6 +41,11 @@ func messageID(executionID string, eventID int32, kind history.Kind, target, nam
 	return dashedID(deriveID("message", executionID, itoa(eventID), kind.String(), target, name, deref(input)))
 }
 
+// againID derives the id of a message that is sent once more because a rewind has undone the decision.
+func againID(message string, rewound int32) string {
+	return dashedID(deriveID("again", message, itoa(rewound)))
+}
+
 // childExecutionID derives the execution id of a sub-orchestration.
 func childExecutionID(executionID string, eventID int32, instanceID, name string, input *string) string {
 	return hexID(deriveID("child", executionID, itoa(eventID), instanceID, name, deref(input)))

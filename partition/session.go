@@ -443,13 +443,14 @@ func (s *session) ensureReplayed() error {
 		return fmt.Errorf("replaying: %w", err)
 	}
 	st.past, st.redo = nil, turn.Committed
+	s.remember(turn)
+	st.statusKnown = divergence(turn) == nil
 	if st.ended != nil {
 		st.replay.Unload()
 		st.replay = nil
 		return nil
 	}
 	st.pending, st.pendingOutcome = turn.Actions, turn.Outcome
-	s.remember(turn)
 	return nil
 }
 

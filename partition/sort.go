@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/go-taskhub/taskhub/history"
+	"github.com/go-taskhub/taskhub/internal/layout"
 	"github.com/go-taskhub/taskhub/internal/replay"
 )
 
@@ -110,13 +111,13 @@ func (s *session) recognise(ctx context.Context, it *item, out *sorted) (verdict
 	}
 	switch e := it.event.(type) {
 	case *history.TaskCompleted:
-		return s.answer(out, e.TaskScheduledID, history.KindTaskScheduled)
+		return s.result(it, out, e.TaskScheduledID)
 	case *history.TaskFailed:
-		return s.answer(out, e.TaskScheduledID, history.KindTaskScheduled)
+		return s.result(it, out, e.TaskScheduledID)
 	case *history.SubOrchestrationCompleted:
-		return s.answer(out, e.TaskScheduledID, history.KindSubOrchestrationCreated)
+		return s.childAnswer(it, out, e.TaskScheduledID)
 	case *history.SubOrchestrationFailed:
-		return s.answer(out, e.TaskScheduledID, history.KindSubOrchestrationCreated)
+		return s.childAnswer(it, out, e.TaskScheduledID)
 	case *history.TimerFired:
 		return s.timer(it, out, e)
 	case *history.EventRaised, *history.ExecutionTerminated, *history.ExecutionSuspended, *history.ExecutionResumed, *history.GenericEvent:
@@ -124,6 +125,27 @@ func (s *session) recognise(ctx context.Context, it *item, out *sorted) (verdict
 	default:
 		return refuse, "events of this kind are not for orchestrations", nil
 	}
+}
+
+// result judges the outcome of an activity. It may be that of a work item whose decision was never committed, or was undone by
+// a rewind, while its number is another one's now, which has a work item of its own. Results of what .NET put or ran
+// tell nothing but the number.
+func (s *session) result(it *item, out *sorted, id int32) (verdict, string, error) {
+	workItem, known := s.st.workItems[id]
+	if answer := it.envelope.ActivityID; known && layout.Derived(answer) && answer != layout.AnswerID(workItem) {
+		return drop, "it is the result of another work item with the same number", nil
+	}
+	return s.answer(out, id, history.KindTaskScheduled)
+}
+
+// childAnswer judges the outcome of a sub-orchestration, which may be of another one for the same reason. The answer says whose
+// it is.
+func (s *session) childAnswer(it *item, out *sorted, id int32) (verdict, string, error) {
+	child, known := s.st.children[id]
+	if from := it.envelope.Sender; known && from != nil && from.InstanceID != "" && from.InstanceID != child {
+		return drop, "it is the answer of another sub-orchestration with the same number", nil
+	}
+	return s.answer(out, id, history.KindSubOrchestrationCreated)
 }
 
 // answer judges the outcome of an action.

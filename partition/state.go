@@ -23,12 +23,16 @@ type state struct {
 	seen        map[identity]time.Time   // that earlier generations applied, and when that became so
 	messages    map[history.Event]string // ids of the messages that external events came with
 	timers      map[int32]time.Time      // committed timers that have not fired
+	workItems   map[int32]string         // ids of the work items of open activities, where the history has them
+	children    map[int32]string         // ids of the instances of open sub-orchestrations
+	rewound     int32                    // events that a rewind has left; more after each
 	withheld    map[int32]struct{}       // actions answered since the instance was suspended, which its code has not seen
 	last        time.Time                // of the newest event
 	behindRow   *tables.InstanceUpdate   // what the status row should show; nil once that was looked at
 
 	replay         *replay.Session
 	past           []history.Event // committed events that were not replayed yet
+	statusKnown    bool            // customStatus is what it is after the committed events
 	pending        []replay.Action // decisions that replay made and the history lacks
 	pendingOutcome *replay.Outcome
 	customStatus   *string
@@ -51,7 +55,7 @@ func (st *state) remembered() []tables.Seen {
 func stateOf(h *tables.History) *state {
 	st := &state{
 		executionID: h.ExecutionID, startID: h.StartID, etag: h.ETag,
-		rows: len(h.Records), totalRows: h.TotalRows, blobs: h.Blobs,
+		rows: len(h.Records), totalRows: h.TotalRows, blobs: h.Blobs, customStatus: h.CustomStatus,
 	}
 	st.forgetGeneration()
 	if st.startID == "" {
@@ -75,6 +79,9 @@ func stateOf(h *tables.History) *state {
 	if st.ended != nil && h.Local.Empty() {
 		st.past = nil
 	}
+	if st.ended != nil && h.LastStatus != nil {
+		st.customStatus, st.statusKnown = h.LastStatus, true
+	}
 	return st
 }
 
@@ -92,6 +99,24 @@ func (st *state) note(r tables.Record) {
 		st.timers[e.EventID] = e.FireAt
 	case *history.TimerFired:
 		delete(st.timers, e.TimerID)
+	case *history.TaskScheduled:
+		if r.ActivityID != "" {
+			st.workItems[e.EventID] = r.ActivityID
+		}
+	case *history.GenericEvent:
+		st.rewound++
+	case *history.SubOrchestrationCreated:
+		if child := deref(e.InstanceID); child != "" {
+			st.children[e.EventID] = child
+		}
+	case *history.SubOrchestrationCompleted:
+		delete(st.children, e.TaskScheduledID)
+	case *history.SubOrchestrationFailed:
+		delete(st.children, e.TaskScheduledID)
+	case *history.TaskCompleted:
+		delete(st.workItems, e.TaskScheduledID)
+	case *history.TaskFailed:
+		delete(st.workItems, e.TaskScheduledID)
 	case *history.EventRaised:
 		if r.ActivityID != "" {
 			st.messages[e] = r.ActivityID
@@ -151,7 +176,8 @@ func (st *state) retire() map[identity]time.Time {
 
 // forgetGeneration empties what belongs to the rows of one generation.
 func (st *state) forgetGeneration() {
-	st.consumed, st.messages, st.timers = map[identity]struct{}{}, map[history.Event]string{}, map[int32]time.Time{}
+	st.consumed, st.messages = map[identity]struct{}{}, map[history.Event]string{}
+	st.timers, st.workItems, st.children, st.rewound = map[int32]time.Time{}, map[int32]string{}, map[int32]string{}, 0
 }
 
 // exists says whether the instance has a history.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/go-taskhub/taskhub/history"
+	"github.com/go-taskhub/taskhub/internal/replay"
 	"github.com/go-taskhub/taskhub/tables"
 )
 
@@ -265,10 +266,13 @@ func (s *session) catchUpStatus(ctx context.Context, found *sorted, takenOver bo
 		return nil
 	case row == nil:
 	case strings.EqualFold(row.ExecutionID, s.st.executionID):
-		if u.Status == nil || row.Status == *u.Status {
+		if (u.Status == nil || row.Status == *u.Status) && !s.shownBefore(row) {
 			return nil
 		}
 		u.Input = nil // who made the row wrote it
+	}
+	if s.st.statusKnown && s.st.customStatus != nil {
+		u.CustomStatus = s.st.customStatus
 	}
 	if row != nil {
 		s.status.adopt(row)
@@ -286,6 +290,28 @@ func (s *session) catchUpStatus(ctx context.Context, found *sorted, takenOver bo
 		return nil
 	}
 	s.armFlush()
+	return nil
+}
+
+// shownBefore says whether a row shows a custom status that the history goes beyond. The row of an instance that has ended was
+// written at once with its end and its custom status.
+func (s *session) shownBefore(row *tables.InstanceRow) bool {
+	set := s.st.customStatus
+	if !s.st.statusKnown || set == nil || s.st.ended != nil {
+		return false
+	}
+	if *set == tables.NullText {
+		return row.CustomStatus != nil
+	}
+	return *set != deref(row.CustomStatus)
+}
+
+// divergence is why the code does not fit the history; nil if it does.
+func divergence(turn *replay.Turn) error {
+	var d *replay.DivergenceError
+	if turn.Outcome != nil && errors.As(turn.Outcome.Err, &d) {
+		return d
+	}
 	return nil
 }
 

@@ -38,6 +38,7 @@ const (
 	colStart      = "Start"
 	colActivityID = "ActivityId"
 	colLocal      = "Local"
+	colLastStatus = "LastStatus"
 	colEnvelope   = "Envelope"
 	colOwner      = "Owner"
 	colAttempts   = "Attempts"

@@ -43,6 +43,12 @@ type Commit struct {
 	Local *Local
 	// Seen replaces the messages that earlier generations consumed, unless it is nil. At most [MostSeen] are kept.
 	Seen []Seen
+	// CustomStatus is the custom status that the generation has from the one before it, which replaying it does not yield.
+	// Nil leaves what is there, which is then another generation's.
+	CustomStatus *string
+	// LastStatus is the custom status that the execution ends with, so that nobody has to replay it for that. Nil leaves what
+	// is there.
+	LastStatus *string
 	// Outbox are messages to be sent after the commit that are stored with it.
 	Outbox []OutboxRow
 	// OutboxSent are the keys of outbox rows whose messages were sent: the rows are deleted.
@@ -264,6 +270,12 @@ func sentinelRow(c Commit, key string, p part) edm.Entity {
 		for i, b := range encodeSeen(c.Seen) {
 			row[seenColumns[i]] = b
 		}
+	}
+	if c.CustomStatus != nil {
+		row[colCustomStatus] = c.ExecutionID + ":" + *c.CustomStatus
+	}
+	if c.LastStatus != nil {
+		row[colLastStatus] = c.ExecutionID + ":" + *c.LastStatus
 	}
 	if p.last {
 		row[colCheckpointTime] = time.Now().UTC()

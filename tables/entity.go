@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/go-taskhub/taskhub/internal/jsontext"
 	"github.com/go-taskhub/taskhub/internal/layout"
@@ -18,11 +20,22 @@ func entityPath(table, partition, row string) string {
 // getRow reads the row of an instance by its keys: a single read, where a filter that names both keys is a query, which
 // costs several times as much. No columns ask for all.
 func (s *Store) getRow(ctx context.Context, table, instanceID, row string, columns *string) (storage.TableAnswer, error) {
+	if !isKey(instanceID) {
+		return storage.TableAnswer{}, ErrRowNotFound
+	}
 	call := storage.TableCall{Method: http.MethodGet, Path: entityPath(table, layout.EscapeKey(instanceID), row)}
 	if columns != nil {
 		call.Query = "$select=" + url.QueryEscape(*columns)
 	}
 	return s.account.CallTable(ctx, call)
+}
+
+// maxKey is how many UTF-16 units a key takes, by the Table service's limit of 1 KiB.
+const maxKey = 512
+
+// isKey says whether a row can have the key. Services differ in how they refuse to look for others.
+func isKey(id string) bool {
+	return utf8.ValidString(id) && len(utf16.Encode([]rune(layout.EscapeKey(id)))) <= maxKey
 }
 
 // insertStatus inserts a status row and returns its ETag.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 
@@ -44,6 +45,10 @@ type History struct {
 	Local *Local
 	// Seen are the messages that earlier generations consumed.
 	Seen []Seen
+	// CustomStatus is what the generation before this one had set, as the worker wrote it that began this one; or nil.
+	CustomStatus *string
+	// LastStatus is the custom status that the execution ended with; nil if it goes on, and when a .NET worker ended it.
+	LastStatus *string
 	// Outbox are messages that were decided and may not have been sent, in the order of their keys.
 	Outbox []OutboxRow
 }
@@ -105,6 +110,7 @@ func (s *Store) extras(instanceID string, rows []storedRow, h *History) (err err
 			if h.Local, err = ParseLocal(row.text(colLocal)); err != nil {
 				return s.corrupt(instanceID, row.key(), colLocal, err)
 			}
+			h.CustomStatus, h.LastStatus = row.ofExecution(colCustomStatus, h.ExecutionID), row.ofExecution(colLastStatus, h.ExecutionID)
 			for _, column := range seenColumns {
 				b, _ := row.entity[column].([]byte)
 				list, err := decodeSeen(b)
@@ -153,6 +159,15 @@ type storedRow struct {
 func (r storedRow) text(column string) string {
 	text, _ := r.entity[column].(string)
 	return text
+}
+
+// ofExecution is the value of a column that names the execution it is about; nil if that is another one.
+func (r storedRow) ofExecution(column, executionID string) *string {
+	value, ok := strings.CutPrefix(r.text(column), executionID+":")
+	if !ok {
+		return nil
+	}
+	return &value
 }
 
 func (r storedRow) key() string { return r.text(colRowKey) }

@@ -351,4 +351,9 @@ func TestOddIDs(t *testing.T) {
 			t.Errorf("%q: %+v, %v", id+"?", none, err)
 		}
 	}
+	for _, id := range []string{"\xff\xfe", strings.Repeat("é", 600), strings.Repeat("/", 300)} { // no row can have these keys
+		if none, err := s.GetInstance(t.Context(), id, GetOptions{}); none != nil || err != nil {
+			t.Errorf("%.10q: %+v, %v", id, none, err)
+		}
+	}
 }

@@ -124,19 +124,14 @@ func (s *Script) soothe() {
 	}
 }
 
-// CustomStatus is the last one that the script sets, which later generations keep; empty for none. It is not certain to be
-// seen when a later generation has begun before it was written.
-func (s Script) CustomStatus() (last string, certain bool) {
-	certain = true
+// CustomStatus is the last one that the script sets, which later generations keep; empty for none.
+func (s Script) CustomStatus() (last string) {
 	for _, op := range s.Ops {
-		switch {
-		case op.Status != "":
-			last, certain = op.Status, true
-		case op.Again, op.Gather != nil:
-			certain = last == ""
+		if op.Status != "" {
+			last = op.Status
 		}
 	}
-	return last, certain
+	return last
 }
 
 // writer makes scripts.
@@ -144,8 +139,7 @@ type writer struct {
 	rnd *rand.Rand
 	has map[Kind]bool
 
-	mixed bool // the fleet; see fan
-	next  int
+	next int
 
 	large int // payloads that were made large
 }
@@ -184,18 +178,6 @@ func (w *writer) steps(n int) []Step {
 	return list
 }
 
-// fan makes steps that run side by side. In a mixed fleet their attempts succeed: there a retry whose decision was put to the
-// queues and then decided anew in another order can answer for its neighbour, see docs/reliability.md.
-func (w *writer) fan(n int) []Step {
-	list := w.steps(n)
-	for i := range list {
-		if w.mixed {
-			list[i].Fails = 0
-		}
-	}
-	return list
-}
-
 // script makes one of so many operations. Only top-level instances wait for events, whose names are returned.
 func (w *writer) script(ops, depth int, top bool) (Script, []string) {
 	var s Script
@@ -206,7 +188,7 @@ func (w *writer) script(ops, depth int, top bool) (Script, []string) {
 			step := w.step()
 			s.Ops = append(s.Ops, Op{Act: &step})
 		case n < 11:
-			s.Ops = append(s.Ops, Op{Fan: w.fan(2 + w.rnd.IntN(5))})
+			s.Ops = append(s.Ops, Op{Fan: w.steps(2 + w.rnd.IntN(5))})
 		case n < 14 && depth > 0:
 			var kids []Kid
 			for range 1 + w.rnd.IntN(3) {

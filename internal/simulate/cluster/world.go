@@ -114,7 +114,7 @@ func newWorld(ctx context.Context, o Options) (*world, error) {
 	const faulty = 20 * time.Second
 	w.faults = newFaults(source(2), w.began.Add(faulty+time.Duration(w.rnd.IntN(60))*time.Second))
 	w.faults.world = w
-	w.writer = &writer{rnd: source(3), mixed: o.Fleet == taskhub.FleetMixed, has: map[Kind]bool{BadActivity: w.rnd.IntN(2) == 0, LargePayloads: w.rnd.IntN(3) == 0}}
+	w.writer = &writer{rnd: source(3), has: map[Kind]bool{BadActivity: w.rnd.IntN(2) == 0, LargePayloads: w.rnd.IntN(3) == 0}}
 	w.partitions = []int{1, 2, 4, 4}[w.rnd.IntN(4)]
 	if w.rnd.IntN(4) == 0 {
 		w.mode = leases.Table
