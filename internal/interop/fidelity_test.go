@@ -61,8 +61,8 @@ func samePointAs(got, want string) error {
 	return nil
 }
 
-// otherApp is the name of an application that does not hold the hub's app lease: a worker of it owns no partition, and
-// only runs activities.
+// otherApp is the name of an application that does not hold the hub's app lease: a .NET worker of it owns no partition, and
+// runs activities all the same.
 const otherApp = "activities-only"
 
 // TestValues: what one side's orchestrator passes to the other side's activity comes back as the same value, and both
@@ -98,13 +98,13 @@ func (p *pair) activities(s side) {
 		own.worker(netSide, "activities", "--only-activities", strings.Join(names, ","))
 		return
 	}
-	p.inProcess(otherApp, programs.Activities())
+	p.inProcess(programs.Activities())
 }
 
-// inProcess runs a worker of an application in this process until the test ends.
-func (p *pair) inProcess(app string, items []durable.Registrable) {
+// inProcess runs a worker in this process until the test ends. Without orchestrators it owns no partition.
+func (p *pair) inProcess(items []durable.Registrable) {
 	p.t.Helper()
-	w, err := worker.New(p.hub, worker.Config{Fleet: worker.FleetMixed, ID: "in-process", AppName: app, MaxPoll: 300 * time.Millisecond})
+	w, err := worker.New(p.hub, worker.Config{Fleet: worker.FleetMixed, ID: "in-process", MaxPoll: 300 * time.Millisecond})
 	if err == nil {
 		err = w.Register(items...)
 	}

@@ -49,11 +49,11 @@ func TestRewindTree(t *testing.T) {
 
 func (p *pair) rewindTree(s side) {
 	var healed atomic.Bool
-	items, app := []durable.Registrable{sayUntilHealed(&healed)}, otherApp
+	items := []durable.Registrable{sayUntilHealed(&healed)}
 	if s == goSide {
-		items, app = append(items, programs.Orchestrators()...), ""
+		items = append(items, programs.Orchestrators()...)
 	}
-	p.inProcess(app, items)
+	p.inProcess(items)
 	clients := map[string]side{"by-go": goSide, "by-net": netSide}
 	for id := range clients {
 		p.begin(goSide, "Parent", id, `"kid"`)
