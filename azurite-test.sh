@@ -14,7 +14,14 @@ azurite_version=3.35.0
 usage() { sed -n '2,10s/^# \{0,1\}//p' "$0"; }
 
 full=
+here=$PWD
+alone=
+if [ "${1:-}" = --on-azurite ]; then # for go test -exec, below: run a program with an Azurite of its own
+  alone=1
+  shift
+fi
 for arg in "$@"; do
+  [ -z "$alone" ] || break
   case $arg in
     --full) full=1 ;;
     -h | --help) usage; exit 0 ;;
@@ -91,6 +98,23 @@ find_peer() {
     place "$new" "$home"
   fi
   DTFX_PEER=$home/peer
+}
+
+# An Azurite for each package: it becomes slower with every message that it has ever had, and one package's load is not another's.
+# on_azurite PROGRAM ARGUMENT... runs the program, in the folder that this script was called in, with TASKHUB_TEST_CONN set.
+on_azurite() {
+  local status
+  reported=1
+  start_azurite
+  cd "$here" || exit 1
+  set -m # without it the program would not hear of interrupts
+  TASKHUB_TEST_CONN=$conn "$@" &
+  program=$!
+  set +m
+  trap 'kill -QUIT "$program" 2>/dev/null' QUIT # go test asks so for the stacks of what hangs
+  trap 'kill "$program" 2>/dev/null' INT TERM HUP
+  while wait "$program"; status=$?; kill -0 "$program" 2>/dev/null; do :; done
+  exit "$status"
 }
 
 # quiet_azurite writes the program that runs Azurite without its garbage collection. Once a minute that deletes the texts of deleted messages,
@@ -176,6 +200,10 @@ storage_packages() {
 }
 
 started=$SECONDS
+if [ -n "$alone" ]; then
+  on_azurite "$@"
+fi
+
 timeout=20m # of a package, which may have to share two cores
 if [ -n "$full" ]; then
   export TASKHUB_FULL=1
@@ -203,19 +231,19 @@ for module in $(other_modules); do
   cd "$root" || exit 1
 done
 
-say "starting Azurite"
-started=$SECONDS
-start_azurite
-export TASKHUB_TEST_CONN=$conn
 [ -z "$peer" ] || export DTFX_PEER=$peer
 packages=$(storage_packages) || die "cannot list the storage-facing packages"
 if [ -n "$packages" ]; then
-  # Azurite is one process with one thread: with more tests side by side they only wait for each other. Word splitting makes the list.
+  # Word splitting makes the list.
   # shellcheck disable=SC2086
-  tests azurite -count=1 -p 2 -parallel 4 $packages
+  tests azurite -count=1 -p 2 -parallel 4 -exec "'$root/azurite-test.sh' --on-azurite" $packages
 fi
 
-TASKHUB_TEST_FLEET=go tests "azurite, Go fleet" -count=1 ./worker
+TASKHUB_TEST_FLEET=go tests "azurite, Go fleet" -count=1 -exec "'$root/azurite-test.sh' --on-azurite" ./worker
+
+say "starting Azurite"
+started=$SECONDS
+start_azurite
 
 say "samples"
 greetings='["Hello Tokyo!","Hello Seattle!","Hello London!"]'
