@@ -2,7 +2,7 @@
 # Runs every test of the module: on the embedded storage, then the storage-facing packages again on Azurite, next to the .NET library where its
 # test program is at hand. Needs Go, Node and npm; works from any directory, and without a network once Azurite and the modules are there.
 #
-#   ./azurite-test.sh          about twenty-five minutes on two cores
+#   ./azurite-test.sh          about thirty-five minutes on two cores
 #   ./azurite-test.sh --full   with the long runs too (TASKHUB_FULL=1)
 #
 # DTFX_PEER names the .NET test program; unset, it is unpacked from ../shared/dotnet-peer/peer.tar.xz if that is there, else the interoperability
