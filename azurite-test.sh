@@ -14,20 +14,20 @@ azurite_version=3.35.0
 usage() { sed -n '2,10s/^# \{0,1\}//p' "$0"; }
 
 full=
-here=$PWD
 alone=
+here=$PWD
 if [ "${1:-}" = --on-azurite ]; then # for go test -exec, below: run a program with an Azurite of its own
   alone=1
   shift
+else
+  for arg in "$@"; do
+    case $arg in
+      --full) full=1 ;;
+      -h | --help) usage; exit 0 ;;
+      *) usage >&2; exit 2 ;;
+    esac
+  done
 fi
-for arg in "$@"; do
-  [ -z "$alone" ] || break
-  case $arg in
-    --full) full=1 ;;
-    -h | --help) usage; exit 0 ;;
-    *) usage >&2; exit 2 ;;
-  esac
-done
 
 root=$(cd -P "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$root" || exit 1

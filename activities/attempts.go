@@ -10,10 +10,8 @@ import (
 )
 
 const (
-	// freeDeliveries is how often a work item is received before attempts at it are counted.
-	freeDeliveries = 4
-	// mostAttempts is how often a work item is tried before it becomes a dead letter.
-	mostAttempts = 20
+	freeDeliveries = queues.FreeDeliveries
+	mostAttempts   = queues.MostAttempts
 	// noteAgain is how long a work item stays away whose attempt could not be noted.
 	noteAgain = time.Second
 )

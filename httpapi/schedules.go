@@ -76,23 +76,13 @@ type scheduleDefinition struct {
 
 func newScheduleBody(s *taskhub.Schedule) *scheduleBody {
 	b := &scheduleBody{
-		Name: s.Name, scheduleDefinition: newDefinition(&s.ScheduleSpec), Note: s.Note, NextTick: instantOf(s.NextTick), LastTick: instantOf(s.LastTick),
+		Name: s.Name, scheduleDefinition: newDefinition(&s.ScheduleSpec), State: s.State(), Note: s.Note, NextTick: instantOf(s.NextTick), LastTick: instantOf(s.LastTick),
 		LastInstanceID: textOf(s.LastInstanceID), LastStartedTime: instantOf(s.LastStartedAt), Runs: s.Runs, Started: s.Started, Skipped: s.Skipped, Missed: s.Missed,
 		Queued: make([]*string, len(s.Queued)), Running: append([]string{}, s.Running...), Backfills: len(s.Backfills),
 		CreatedTime: instantOf(s.CreatedAt), LastUpdatedTime: instantOf(s.UpdatedAt), LastError: textOf(s.LastError), LastErrorTime: instantOf(s.LastErrorAt), Problem: textOf(s.Problem),
 	}
 	for i, tick := range s.Queued {
 		b.Queued[i] = instantOf(tick)
-	}
-	switch {
-	case s.Problem != "":
-		b.State = "damaged"
-	case s.Paused:
-		b.State = "paused"
-	case s.Ended():
-		b.State = "ended"
-	default:
-		b.State = "active"
 	}
 	return b
 }

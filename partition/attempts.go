@@ -13,9 +13,7 @@ import (
 )
 
 const (
-	// freeDeliveries is how often a message is received before attempts at it are counted. Counting costs a request, and nearly
-	// every message is done with at its first delivery.
-	freeDeliveries = 4
+	freeDeliveries = queues.FreeDeliveries
 	// suspectAfter is how many attempts make a message one that is tried apart from others, so that these are not charged with
 	// what it does.
 	suspectAfter = 10

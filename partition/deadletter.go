@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/go-taskhub/taskhub/history"
-	"github.com/go-taskhub/taskhub/internal/layout"
 	"github.com/go-taskhub/taskhub/internal/replay"
 	"github.com/go-taskhub/taskhub/queues"
 	"github.com/go-taskhub/taskhub/tables"
@@ -74,7 +73,7 @@ func (p *Partition) giveUpUndecodable(ctx context.Context, d *queues.Delivery, h
 		return
 	}
 	id := l.InstanceID
-	if id == "" || layout.Partition(id, p.cfg.Queues.Partitions()) != p.Index() {
+	if id == "" || p.home(id) != p.Index() {
 		p.holds.delete(ctx, []*hold{h})
 		return
 	}

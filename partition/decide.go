@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/go-taskhub/taskhub/history"
-	"github.com/go-taskhub/taskhub/internal/layout"
 	"github.com/go-taskhub/taskhub/internal/replay"
 	"github.com/go-taskhub/taskhub/queues"
 )
@@ -193,7 +192,7 @@ func (s *session) envelope(ep *episode, id int32, e history.Event, to history.In
 func (s *session) control(o *outgoing) *outgoing {
 	id := o.envelope.Message.Target.InstanceID
 	o.queue = s.p.cfg.Queues.ControlFor(id)
-	o.target = layout.Partition(id, s.p.cfg.Queues.Partitions())
+	o.target = s.p.home(id)
 	return o
 }
 

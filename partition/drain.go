@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync"
 	"time"
-
-	"github.com/go-taskhub/taskhub/internal/layout"
 )
 
 const (
@@ -116,7 +114,7 @@ func (p *Partition) finishLocal(ctx context.Context) {
 		return // the next owner begins them again
 	}
 	p.leaving.Store(true)
-	p.cfg.Host.DetachActivities(ctx, func(id string) bool { return layout.Partition(id, p.cfg.Queues.Partitions()) == p.Index() })
+	p.cfg.Host.DetachActivities(ctx, func(id string) bool { return p.home(id) == p.Index() })
 	for _, s := range p.sessions.all() {
 		if s.hasWork() {
 			p.sessions.poke(s.id, due{settle: true})

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/go-taskhub/taskhub/history"
-	"github.com/go-taskhub/taskhub/internal/layout"
 	"github.com/go-taskhub/taskhub/tables"
 )
 
@@ -156,7 +155,7 @@ func (s *session) unsentOf(rows []tables.OutboxRow) ([]*outgoing, error) {
 			o.queue, o.target = s.p.cfg.Queues.WorkItems(), workItems
 		} else {
 			id := env.Message.Target.InstanceID
-			o.queue, o.target = s.p.cfg.Queues.ControlFor(id), layout.Partition(id, s.p.cfg.Queues.Partitions())
+			o.queue, o.target = s.p.cfg.Queues.ControlFor(id), s.p.home(id)
 		}
 		list = append(list, o)
 	}

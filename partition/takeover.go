@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-taskhub/taskhub/queues"
 	"github.com/go-taskhub/taskhub/tables"
 )
 
@@ -13,7 +14,7 @@ const (
 	relistEvery = 10 * time.Minute
 	// mostAttempts is how often a message is tried before it becomes a dead letter, and how many attempts in a row to take
 	// an instance over may end without getting it any further before it fails.
-	mostAttempts = 20
+	mostAttempts = queues.MostAttempts
 )
 
 // takeOver finds the instances whose work a dead owner had in memory, and sets them to work.

@@ -14,6 +14,15 @@ import (
 	"github.com/go-taskhub/taskhub/storage"
 )
 
+// Messages and work items are tried a number of times before they become dead letters.
+const (
+	// FreeDeliveries is how often a message is received before attempts at it are counted. Counting costs a request, and nearly
+	// every message is done with at its first delivery.
+	FreeDeliveries = 4
+	// MostAttempts is how often a message is tried before it becomes a dead letter.
+	MostAttempts = 20
+)
+
 // attemptsMember is the member that counts attempts at a message. It is the last one of the JSON object, so that it can be
 // added and taken off without reading the rest. Readers that do not know it, .NET among them, skip it.
 const attemptsMember = `"TaskHubAttempts":`
@@ -79,8 +88,8 @@ func noteAttempts(text string, attempts int) string {
 	return string(had)
 }
 
-// mostAttempts bounds what is taken for a count.
-const mostAttempts = 1_000_000
+// largestCount bounds what is taken for a count.
+const largestCount = 1_000_000
 
 // cutAttempts takes the count off a text that is a JSON object, without the white space after it.
 func cutAttempts(text []byte) (rest []byte, attempts int) {
@@ -91,7 +100,7 @@ func cutAttempts(text []byte) (rest []byte, attempts int) {
 	}
 	digits, ok := bytes.CutSuffix(text[i+len(attemptsMember):], []byte("}"))
 	n, err := strconv.Atoi(string(digits))
-	if !ok || err != nil || n < 1 || n > mostAttempts || text[i-1] != ',' && text[i-1] != '{' {
+	if !ok || err != nil || n < 1 || n > largestCount || text[i-1] != ',' && text[i-1] != '{' {
 		return text, 0
 	}
 	rest = bytes.Clone(text[:i])

@@ -154,7 +154,7 @@ func FuzzAttempts(f *testing.F) {
 		f.Add(seed, 5)
 	}
 	f.Fuzz(func(t *testing.T, text string, attempts int) {
-		if attempts < 1 || attempts > mostAttempts {
+		if attempts < 1 || attempts > largestCount {
 			return
 		}
 		_ = (&Delivery{Text: text}).About()

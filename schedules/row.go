@@ -96,6 +96,19 @@ func (s *Schedule) Timing() *Timing { return s.timing }
 // Ended says that no tick is to come.
 func (s *Schedule) Ended() bool { return !s.Paused && s.NextTick.IsZero() && s.Problem == "" }
 
+// State is one word for what the schedule does: "active", "paused", "ended", or "damaged" when its row cannot be understood.
+func (s *Schedule) State() string {
+	switch {
+	case s.Problem != "":
+		return "damaged"
+	case s.Paused:
+		return "paused"
+	case s.Ended():
+		return "ended"
+	}
+	return "active"
+}
+
 // Columns of the table.
 const (
 	colPartitionKey = "PartitionKey"

@@ -20,10 +20,11 @@ func entityPath(table, partition, row string) string {
 // getRow reads the row of an instance by its keys: a single read, where a filter that names both keys is a query, which
 // costs several times as much. No columns ask for all.
 func (s *Store) getRow(ctx context.Context, table, instanceID, row string, columns *string) (storage.TableAnswer, error) {
-	if !isKey(instanceID) {
+	key := layout.EscapeKey(instanceID)
+	if !utf8.ValidString(instanceID) || !isKey(key) {
 		return storage.TableAnswer{}, ErrRowNotFound
 	}
-	call := storage.TableCall{Method: http.MethodGet, Path: entityPath(table, layout.EscapeKey(instanceID), row)}
+	call := storage.TableCall{Method: http.MethodGet, Path: entityPath(table, key, row)}
 	if columns != nil {
 		call.Query = "$select=" + url.QueryEscape(*columns)
 	}
@@ -33,10 +34,9 @@ func (s *Store) getRow(ctx context.Context, table, instanceID, row string, colum
 // maxKey is how many UTF-16 units a key takes, by the Table service's limit of 1 KiB.
 const maxKey = 512
 
-// isKey says whether a row can have the key. Services differ in how they refuse to look for others.
-func isKey(id string) bool {
-	return utf8.ValidString(id) && len(utf16.Encode([]rune(layout.EscapeKey(id)))) <= maxKey
-}
+// isKey says whether a key is not too long for a row. Services differ in how they refuse to look for others. No text has more
+// UTF-16 units than bytes.
+func isKey(key string) bool { return len(key) <= maxKey || len(utf16.Encode([]rune(key))) <= maxKey }
 
 // insertStatus inserts a status row and returns its ETag.
 func (s *Store) insertStatus(ctx context.Context, body []byte) (string, error) {

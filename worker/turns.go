@@ -138,11 +138,18 @@ func (p *process) decide(c candidate, wait time.Duration) {
 	if p.partition(c.index) != part {
 		return
 	}
-	helped := !asked && known.instance != "" && p.changed(ctx, known)
+	next, helped := sign{}, false
+	if !asked && known.instance != "" {
+		if seen, err := p.signOf(ctx, known.instance); err == nil {
+			next, helped = seen, !seen.same(known)
+		}
+	}
 	if early && !helped {
 		return
 	}
-	next := p.signOf(ctx, instance)
+	if next.instance != instance {
+		next, _ = p.signOf(ctx, instance)
+	}
 	u.mu.Lock()
 	if helped {
 		c.yields = 0
@@ -156,21 +163,23 @@ func (p *process) decide(c candidate, wait time.Duration) {
 	_ = part.Stop(ctx) // what it cuts short is found by the next owner
 }
 
-func (p *process) signOf(ctx context.Context, instanceID string) sign {
+// signOf reads an instance's state. One that is not there has none.
+func (p *process) signOf(ctx context.Context, instanceID string) (sign, error) {
 	s := sign{instance: instanceID}
-	if in, err := p.w.hub.Client().GetStatus(ctx, instanceID); err == nil {
-		s.status, s.updated = in.Status, in.LastUpdatedAt
+	in, err := p.w.hub.Client().GetStatus(ctx, instanceID)
+	switch {
+	case errors.Is(err, taskhub.ErrInstanceNotFound):
+		return s, nil
+	case err != nil:
+		return s, err
 	}
-	return s
+	s.status, s.updated = in.Status, in.LastUpdatedAt
+	return s, nil
 }
 
-// changed says whether somebody has run, ended or removed the instance since.
-func (p *process) changed(ctx context.Context, before sign) bool {
-	in, err := p.w.hub.Client().GetStatus(ctx, before.instance)
-	if err != nil {
-		return errors.Is(err, taskhub.ErrInstanceNotFound) && !before.updated.IsZero()
-	}
-	return in.Status != before.status || !in.LastUpdatedAt.Equal(before.updated)
+// same says whether nobody has run, ended or removed the instance between the two.
+func (s sign) same(before sign) bool {
+	return s.status == before.status && s.updated.Equal(before.updated)
 }
 
 // hasCompany says whether other workers own partitions.

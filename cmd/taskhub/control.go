@@ -36,7 +36,7 @@ func newControl(w world, cmd *cobra.Command, sentence string, tell func(ctx cont
 	id := addID(cmd)
 	reason := cmd.Flags().String("reason", "", "why; it is kept in the history")
 	output := addFormat(cmd)
-	alias(cmd, map[string]string{"instance-id": "id", "workflow-id": "id"})
+	alias(cmd, idNames)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := fill(cmd, args, id); err != nil {
 			return err
@@ -115,7 +115,7 @@ The instance is told by a message: it is Terminated once a worker has read it, f
 	cmd.Flags().BoolVar(&o.tree, "tree", false, "its unfinished sub-orchestrations too, and theirs")
 	o.waiting = addWaiting(cmd, false)
 	o.output = addFormat(cmd)
-	alias(cmd, map[string]string{"instance-id": "id", "workflow-id": "id"})
+	alias(cmd, idNames)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := firstError(fill(cmd, args, o.id), o.waiting.check(cmd)); err != nil {
 			return err

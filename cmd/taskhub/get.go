@@ -29,7 +29,7 @@ Long values are cut in the table; -o wide and -o json have the whole of them.`,
 	cmd.Flags().BoolVar(&noOutput, "no-output", false, "leave the output out")
 	output := addFormat(cmd)
 	watch := addWatch(cmd, "the instance has ended")
-	alias(cmd, map[string]string{"instance-id": "id", "workflow-id": "id"})
+	alias(cmd, idNames)
 	cmd.ValidArgsFunction = completeIDs(t)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := firstError(fill(cmd, args, id), usage(watch.check(cmd))); err != nil {

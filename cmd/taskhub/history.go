@@ -27,7 +27,7 @@ GetOrchestrationHistoryAsync, which package durabletest replays.`,
 	cmd.ValidArgsFunction = completeIDs(t)
 	id := addID(cmd)
 	output := addFormat(cmd)
-	alias(cmd, map[string]string{"instance-id": "id", "workflow-id": "id"})
+	alias(cmd, idNames)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := fill(cmd, args, id); err != nil {
 			return err

@@ -18,6 +18,9 @@ func alias(cmd *cobra.Command, names map[string]string) {
 	})
 }
 
+// idNames are further names of the flag for the id of an instance.
+var idNames = map[string]string{"instance-id": "id", "workflow-id": "id"}
+
 // named is an argument that can be given as a flag, too.
 type named struct {
 	title string // as usage texts write it

@@ -34,7 +34,7 @@ See purge-history for many instances.`,
 	id := addID(cmd)
 	cmd.Flags().BoolVar(&force, "force", false, "even if it has not finished; a worker that runs it drops it")
 	output := addFormat(cmd)
-	alias(cmd, map[string]string{"instance-id": "id", "workflow-id": "id"})
+	alias(cmd, idNames)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := fill(cmd, args, id); err != nil {
 			return err

@@ -39,7 +39,7 @@ unless --same-id is given.`,
 	cmd.Flags().BoolVar(&o.sameID, "same-id", false, "start it anew under its own id, once it has finished; its history and state are replaced")
 	o.waiting = addWaiting(cmd, false)
 	o.output = addFormat(cmd)
-	alias(cmd, map[string]string{"instance-id": "id", "workflow-id": "id"})
+	alias(cmd, idNames)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := firstError(fill(cmd, args, o.id), oneOf(cmd, "new-id", "same-id", "give one of the two"), o.waiting.check(cmd)); err != nil {
 			return err

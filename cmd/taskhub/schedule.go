@@ -128,7 +128,7 @@ func writeSchedules(w world, hub *taskhub.Hub, list []*taskhub.Schedule, format 
 		column{title: "OVERLAP", wide: true}, column{title: "STARTED", wide: true}, column{title: "SKIPPED", wide: true}, column{title: "MISSED", wide: true},
 		column{title: "WAITING", wide: true}, column{title: "NOTE", wide: true})
 	for _, s := range list {
-		err := table.add(s.Name, s.Orchestrator, timingText(s), stateOf(s), formatTime(s.NextTick), formatTime(s.LastTick), string(s.Overlap),
+		err := table.add(s.Name, s.Orchestrator, timingText(s), s.State(), formatTime(s.NextTick), formatTime(s.LastTick), string(s.Overlap),
 			strconv.FormatInt(s.Started, 10), strconv.FormatInt(s.Skipped, 10), strconv.FormatInt(s.Missed, 10), strconv.Itoa(len(s.Queued)), s.Note)
 		if err != nil {
 			return err

@@ -86,7 +86,7 @@ func changedSchedule(w world, s *taskhub.Schedule, err error, format string) err
 	if format == formatJSON {
 		return writeJSON(w.out, newScheduleJSON(s))
 	}
-	text := fmt.Sprintf("Schedule %q is %s", s.Name, stateOf(s))
+	text := fmt.Sprintf("Schedule %q is %s", s.Name, s.State())
 	if !s.NextTick.IsZero() {
 		text += ", next tick " + formatTime(s.NextTick)
 	}

@@ -54,7 +54,7 @@ func newScheduleJSON(s *taskhub.Schedule) scheduleJSON {
 	view := scheduleJSON{
 		Name: s.Name, Orchestrator: s.Orchestrator, Version: s.Version, Input: jsonValue(s.Input), Tags: s.Tags,
 		Cron: optionalText(s.Cron), TimeZone: optionalText(s.TimeZone), Anchor: jsonTime(s.Anchor), StartAt: jsonTime(s.StartAt), EndAt: jsonTime(s.EndAt),
-		MaxRuns: s.MaxRuns, Overlap: string(s.Overlap), CatchUp: s.CatchUp.String(), Jitter: s.Jitter.String(), State: stateOf(s), Note: s.Note,
+		MaxRuns: s.MaxRuns, Overlap: string(s.Overlap), CatchUp: s.CatchUp.String(), Jitter: s.Jitter.String(), State: s.State(), Note: s.Note,
 		NextTick: jsonTime(s.NextTick), LastTick: jsonTime(s.LastTick), LastInstance: optionalText(s.LastInstanceID), LastStarted: jsonTime(s.LastStartedAt),
 		Runs: s.Runs, Started: s.Started, Skipped: s.Skipped, Missed: s.Missed, Queued: queued, Running: append([]string{}, s.Running...), Backfills: len(s.Backfills),
 		CreatedTime: jsonTime(s.CreatedAt), UpdatedTime: jsonTime(s.UpdatedAt), LastError: optionalText(s.LastError), LastErrorAt: jsonTime(s.LastErrorAt), Problem: optionalText(s.Problem),
@@ -83,19 +83,6 @@ func timingText(s *taskhub.Schedule) string {
 	return "every " + s.Every.String()
 }
 
-// stateOf is one word for what a schedule does.
-func stateOf(s *taskhub.Schedule) string {
-	switch {
-	case s.Problem != "":
-		return "damaged"
-	case s.Paused:
-		return "paused"
-	case s.Ended():
-		return "ended"
-	}
-	return "active"
-}
-
 func describeSchedule(s *taskhub.Schedule, now time.Time) string {
 	var text strings.Builder
 	line := func(title, value string) {
@@ -110,7 +97,7 @@ func describeSchedule(s *taskhub.Schedule, now time.Time) string {
 	}
 	number := func(title string, n int64) { line(title, strconv.FormatInt(n, 10)) }
 	line("Schedule", s.Name)
-	line("State", stateOf(s))
+	line("State", s.State())
 	line("Note", s.Note)
 	line("Problem", s.Problem)
 	line("Orchestrator", s.Orchestrator)

@@ -25,7 +25,7 @@ instance.`,
 	id := addID(cmd)
 	waiting := addWaiting(cmd, true)
 	output := addFormat(cmd)
-	alias(cmd, map[string]string{"instance-id": "id", "workflow-id": "id"})
+	alias(cmd, idNames)
 	cmd.ValidArgsFunction = completeIDs(t)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := firstError(fill(cmd, args, id), waiting.check(cmd)); err != nil {
