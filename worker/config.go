@@ -29,7 +29,8 @@ type Config struct {
 	DisableAppLease bool
 	// Fleet says which kinds of workers run the hub. The first worker of a hub decides, and the hub remembers; a worker
 	// that is configured for another fleet than the hub's does not start. Defaults to what the hub says, and on a new hub to
-	// FleetMixed, which .NET workers may join. A hub that was used before fleets were known is mixed.
+	// FleetGo, in which .NET workers wait outside; clients may be any. Say FleetMixed on a hub that .NET workers are to
+	// join. A hub that was used before fleets were known is mixed.
 	Fleet Fleet
 	// ID names this worker in leases. It must differ between the workers of a hub. Defaults to the host's name with
 	// a random part.

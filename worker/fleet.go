@@ -59,8 +59,8 @@ func (w *Worker) decideFleet(ctx context.Context) (Fleet, error) {
 	return "", fmt.Errorf("hub %q: the fleet changes while it is read", w.hub.Name())
 }
 
-// firstFleet is the fleet of a hub for which nobody has decided: what this worker is configured for, but a mixed one when
-// there are traces of workers that knew of no fleets.
+// firstFleet is the fleet of a hub for which nobody has decided: what this worker is configured for, else a Go fleet, but a mixed
+// one when there are traces of workers that knew of no fleets.
 func (w *Worker) firstFleet(ctx context.Context) (Fleet, error) {
 	used, err := w.hub.Tables().HasHistory(ctx)
 	if err != nil {
@@ -79,7 +79,7 @@ func (w *Worker) firstFleet(ctx context.Context) (Fleet, error) {
 	case w.cfg.Fleet != "":
 		return w.cfg.Fleet, nil
 	}
-	return FleetMixed, nil
+	return FleetGo, nil
 }
 
 func (w *Worker) checkFleet(stored Fleet) (Fleet, error) {

@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"os"
 	"os/exec"
@@ -59,7 +60,7 @@ func runChild() error {
 	}
 	defer func() { _ = hub.Close() }()
 	w, err := worker.New(hub, worker.Config{
-		LeaseDuration: lease, MaxPoll: 500 * time.Millisecond, Fleet: worker.Fleet(os.Getenv("TASKHUB_TEST_FLEET")),
+		LeaseDuration: lease, MaxPoll: 500 * time.Millisecond, Fleet: worker.Fleet(cmp.Or(os.Getenv("TASKHUB_TEST_FLEET"), "mixed")),
 	})
 	if err != nil {
 		return err

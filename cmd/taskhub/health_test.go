@@ -46,7 +46,7 @@ work items   -       -       -       0          0
 					t.Fatalf("%+v", h)
 				}
 			}
-			if len(h.Workers) != 1 || h.Workers[0].Worker != "worker-"+d.name || len(h.Workers[0].Partitions) != 2 || h.Mode != mode.String() || h.Fleet != "mixed" || len(h.Partitions) != 2 {
+			if len(h.Workers) != 1 || h.Workers[0].Worker != "worker-"+d.name || len(h.Workers[0].Partitions) != 2 || h.Mode != mode.String() || h.Fleet != "go" || len(h.Partitions) != 2 {
 				t.Errorf("%+v", h)
 			}
 			for i, p := range h.Partitions {

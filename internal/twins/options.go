@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -34,7 +35,7 @@ func parse(name string, args []string) (options, error) {
 	f.StringVar(&o.hub, "hub", "TaskHub", "task hub")
 	f.StringVar(&o.mode, "mode", "safe", "partition manager: safe, legacy or table")
 	f.StringVar(&o.errorStyle, "errors", "details", "details or exceptions")
-	f.StringVar(&o.fleet, "fleet", "", "kinds of workers that run the hub: go or mixed; none for what the hub is or shall be by default")
+	f.StringVar(&o.fleet, "fleet", "", "kinds of workers that run the hub: go or mixed (default what the hub is, mixed on a new one)")
 	f.IntVar(&o.partitions, "partitions", 0, "partitions of a hub to be created; 0 for 4")
 	f.StringVar(&o.worker, "worker", "", "name of the worker")
 	f.Float64Var(&o.seconds, "seconds", 60, "how long the worker runs")
@@ -89,6 +90,15 @@ func (o options) workerConfig() worker.Config {
 		Fleet: worker.Fleet(o.fleet), ID: o.worker, MaxPoll: time.Duration(o.maxPoll * float64(time.Millisecond)), MaxActivities: o.activities,
 		MaxOrchestrations: o.orchestrations, DisableAppLease: o.appLease == "false", Logger: o.logger(),
 	}
+}
+
+// fleetOf is the fleet to run the hub for: a new hub is to be one that the .NET peer can join.
+func (o options) fleetOf(ctx context.Context, hub *taskhub.Hub) (worker.Fleet, error) {
+	if o.fleet != "" {
+		return worker.Fleet(o.fleet), nil
+	}
+	stored, err := hub.Fleet(ctx)
+	return cmp.Or(stored, worker.FleetMixed), err
 }
 
 // json is a flag's JSON text, nil when the flag was not given.

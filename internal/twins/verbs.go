@@ -22,7 +22,11 @@ func runWorker(ctx context.Context, o options) error {
 		return err
 	}
 	defer func() { _ = hub.Close() }()
-	w, err := worker.New(hub, o.workerConfig())
+	cfg := o.workerConfig()
+	if cfg.Fleet, err = o.fleetOf(ctx, hub); err != nil {
+		return err
+	}
+	w, err := worker.New(hub, cfg)
 	if err != nil {
 		return err
 	}
