@@ -148,7 +148,10 @@ func (f *fleetOf) chains(count, length int) (ids []string) {
 		ids = append(ids, start(f.t, f.hub, "SlowChain", `"`+strconv.Itoa(length)+`x1000"`))
 	}
 	for _, id := range ids {
-		eventually(f.t, "it runs", statusIs(f.t, f.hub, id, history.Running))
+		eventually(f.t, "it has begun", func() bool { // a short chain may have ended while another one is looked at
+			in, err := f.hub.Client().GetInstance(within(f.t, patience), id)
+			return err == nil && in.Status != history.Pending
+		})
 	}
 	return ids
 }
