@@ -67,7 +67,8 @@ type Config struct {
 	MaxPoll time.Duration
 	// MaxSessions is how many idle orchestrations each partition keeps in memory. Defaults to 10,000.
 	MaxSessions int
-	// StopTimeout is how long Run takes to drain after its context ends. Defaults to 30 seconds.
+	// StopTimeout is how long the worker takes to drain when it is stopped with a context that has no deadline, as Run does
+	// when its own ends. Defaults to 30 seconds.
 	StopTimeout time.Duration
 	// StuckAfter is how long an orchestrator may run without reaching the next await before it is reported as stuck.
 	// Defaults to 10 seconds.

@@ -100,9 +100,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		return err
 	}
 	<-ctx.Done()
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.cfg.StopTimeout)
-	defer cancel()
-	return w.Stop(stop)
+	return w.Stop(context.WithoutCancel(ctx))
 }
 
 // Start creates the hub when it is missing, begins to acquire partitions and to run activities, and returns. The
@@ -147,8 +145,14 @@ func (w *Worker) Start(ctx context.Context) error {
 
 // Stop drains the worker: partitions finish the episodes that run and are released, running activities get their
 // grace time, what is unfinished goes back to the queues for other workers. A second Stop waits for the first. When ctx
-// ends first, Stop returns its error and the rest is found by others when locks and leases run out.
+// ends first, or after Config.StopTimeout where ctx has no deadline, Stop returns an error, and the rest is found by others
+// when locks and leases run out.
 func (w *Worker) Stop(ctx context.Context) error {
+	if _, bounded := ctx.Deadline(); !bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, w.cfg.StopTimeout)
+		defer cancel()
+	}
 	w.mu.Lock()
 	p, used := w.running, w.used
 	w.running = nil

@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/go-taskhub/taskhub/taskhub"
 	"github.com/go-taskhub/taskhub/worker"
@@ -60,7 +59,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err := w.Start(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stopWorker(w)) }()
+	defer func() { err = errors.Join(err, w.Stop(context.WithoutCancel(ctx))) }()
 
 	instance, err := Chaining.Start(ctx, hub.Client(), *input)
 	if err != nil {
@@ -71,11 +70,4 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	return json.NewEncoder(out).Encode(result)
-}
-
-func stopWorker(w *worker.Worker) error {
-	const patience = 30 * time.Second
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	return w.Stop(ctx)
 }

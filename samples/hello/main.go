@@ -16,7 +16,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
@@ -93,7 +92,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err := w.Start(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stopWorker(w)) }()
+	defer func() { err = errors.Join(err, w.Stop(context.WithoutCancel(ctx))) }()
 
 	instance, err := Cities.Start(ctx, hub.Client(), durable.Void{})
 	if err != nil {
@@ -104,11 +103,4 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	return json.NewEncoder(out).Encode(greetings)
-}
-
-func stopWorker(w *worker.Worker) error {
-	const patience = 30 * time.Second
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	return w.Stop(ctx)
 }

@@ -77,7 +77,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err := w.Start(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stopWorker(w)) }()
+	defer func() { err = errors.Join(err, w.Stop(context.WithoutCancel(ctx))) }()
 
 	watch := Watch{URL: *url, PauseSeconds: int(*pause / time.Second), Deadline: time.Now().Add(*deadline)}
 	instance, err := Monitor.Start(ctx, hub.Client(), watch)
@@ -89,11 +89,4 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	return json.NewEncoder(out).Encode(report)
-}
-
-func stopWorker(w *worker.Worker) error {
-	const patience = 30 * time.Second
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	return w.Stop(ctx)
 }

@@ -16,7 +16,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/go-taskhub/taskhub/samples/internal/github"
 	"github.com/go-taskhub/taskhub/taskhub"
@@ -74,7 +73,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err := w.Start(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stopWorker(w)) }()
+	defer func() { err = errors.Join(err, w.Stop(context.WithoutCancel(ctx))) }()
 
 	instance, err := Workflow.Start(ctx, hub.Client(), *organization)
 	if err != nil {
@@ -85,11 +84,4 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	return json.NewEncoder(out).Encode(result{InstanceID: id, Blob: container + "/" + blobName(id)})
-}
-
-func stopWorker(w *worker.Worker) error {
-	const patience = 30 * time.Second
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	return w.Stop(ctx)
 }

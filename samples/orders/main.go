@@ -16,7 +16,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/go-taskhub/taskhub/durable"
 	"github.com/go-taskhub/taskhub/taskhub"
@@ -75,7 +74,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err := w.Start(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stopWorker(w)) }()
+	defer func() { err = errors.Join(err, w.Stop(context.WithoutCancel(ctx))) }()
 
 	instance, err := ProcessOrder.Start(ctx, hub.Client(), order, durable.WithInstanceID(order.ID))
 	if err != nil {
@@ -86,11 +85,4 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	return json.NewEncoder(out).Encode(outcome)
-}
-
-func stopWorker(w *worker.Worker) error {
-	const patience = 30 * time.Second
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	return w.Stop(ctx)
 }
