@@ -3,12 +3,15 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/go-taskhub/taskhub/internal/layout"
+	"github.com/go-taskhub/taskhub/storage"
 	"github.com/go-taskhub/taskhub/taskhub"
 )
 
@@ -25,6 +28,36 @@ The account is the one of --conn, or else of the environment variable ` + connec
 	c := addConnection(cmd, w)
 	group(cmd, newHubList(w, c), newHubCreate(w, c), newHubDelete(w, c), newHubSetFleet(w, c), newHubShow(w, c))
 	return cmd
+}
+
+// hubName is the hub that an argument names.
+type hubName struct{ prefix string }
+
+// addHubName adds the flag without which hubs that keep their tables under another name are not found.
+func addHubName(cmd *cobra.Command) *hubName {
+	h := new(hubName)
+	cmd.Flags().StringVar(&h.prefix, "tracking-prefix", "", "what the names of the hub's tables begin with, for hubs with a TrackingStoreNamePrefix")
+	if err := cmd.RegisterFlagCompletionFunc("tracking-prefix", cobra.NoFileCompletions); err != nil {
+		panic(err) // the flag was added just now
+	}
+	return h
+}
+
+// names checks the argument and the flag.
+func (h *hubName) names(arg string) (layout.Names, error) {
+	names, err := layout.NewNames(arg)
+	if err != nil {
+		return names, usage(err)
+	}
+	if names, err = names.WithTrackingPrefix(h.prefix); err != nil {
+		return names, usage(fmt.Errorf("--tracking-prefix: %w", err))
+	}
+	return names, nil
+}
+
+// hubConfig is the hub of these names.
+func hubConfig(account *storage.Account, names layout.Names) taskhub.Config {
+	return taskhub.Config{Name: names.Hub(), TrackingPrefix: names.TrackingPrefix(), Account: account}
 }
 
 // completeHubs gives the shell the names of the account's hubs. What fails is no matter.

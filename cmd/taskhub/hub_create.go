@@ -16,7 +16,7 @@ import (
 
 // createOptions are the flags of hub create. What is zero is left to the hub that exists, or to the defaults of a new one.
 type createOptions struct {
-	name       string
+	names      layout.Names
 	partitions int
 	mode       *leases.Mode
 }
@@ -37,8 +37,11 @@ partitions, which cannot be changed later, or when they may not. A hub that exis
 	}
 	cmd.Flags().IntVar(&o.partitions, "partitions", 0, fmt.Sprintf("`number` of control queues, %d to %d (default %d)", layout.MinPartitions, layout.MaxPartitions, layout.DefaultPartitions))
 	mode := addChoice(cmd, "mode", "", "", "partition manager, the same for all workers (default safe)", leases.Safe.String(), leases.Legacy.String(), leases.Table.String())
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		o.name = args[0]
+	hub := addHubName(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		if o.names, err = hub.names(args[0]); err != nil {
+			return err
+		}
 		if err := o.check(cmd, mode); err != nil {
 			return usage(err)
 		}
@@ -48,9 +51,6 @@ partitions, which cannot be changed later, or when they may not. A hub that exis
 }
 
 func (o *createOptions) check(cmd *cobra.Command, mode *choice) error {
-	if _, err := layout.NewNames(o.name); err != nil {
-		return err
-	}
 	if cmd.Flags().Changed("partitions") && (o.partitions < layout.MinPartitions || o.partitions > layout.MaxPartitions) {
 		return fmt.Errorf("--partitions is %d; give %d to %d", o.partitions, layout.MinPartitions, layout.MaxPartitions)
 	}
@@ -93,8 +93,8 @@ func (o *createOptions) run(cmd *cobra.Command, w world, c *connection) (err err
 func (o *createOptions) find(ctx context.Context, account *storage.Account) (bool, error) {
 	hubs, err := taskhub.List(ctx, taskhub.Config{Account: account})
 	for _, hub := range hubs {
-		if strings.EqualFold(hub.Name, o.name) {
-			return true, sameSpelling(account, hub.Name, o.name)
+		if strings.EqualFold(hub.Name, o.names.Hub()) {
+			return true, sameSpelling(account, hub.Name, o.names.Hub())
 		}
 	}
 	return false, err
@@ -113,7 +113,8 @@ func sameSpelling(account *storage.Account, name, given string) error {
 // open opens the hub. One that exists must have the partition manager that is asked for, as to make room for another
 // beside it would leave workers with two.
 func (o *createOptions) open(ctx context.Context, account *storage.Account, exists bool) (*taskhub.Hub, error) {
-	cfg := taskhub.Config{Name: o.name, Account: account, Partitions: o.partitions}
+	cfg := hubConfig(account, o.names)
+	cfg.Partitions = o.partitions
 	if !exists {
 		cfg.LeaseMode = o.mode
 	}
@@ -122,10 +123,10 @@ func (o *createOptions) open(ctx context.Context, account *storage.Account, exis
 	switch {
 	case errors.As(err, &other):
 		return nil, fmt.Errorf("task hub %q exists in storage account %s with %s, which cannot be changed: leave --partitions out, or delete the hub first",
-			o.name, account.Name(), count(other.Stored, "partition"))
+			o.names.Hub(), account.Name(), count(other.Stored, "partition"))
 	case err == nil && exists && o.mode != nil && hub.LeaseMode() != *o.mode:
 		return nil, errors.Join(fmt.Errorf("task hub %q exists in storage account %s with partition manager %s, which cannot be changed: leave --mode out, or delete the hub first",
-			o.name, account.Name(), hub.LeaseMode()), hub.Close())
+			o.names.Hub(), account.Name(), hub.LeaseMode()), hub.Close())
 	}
 	return hub, err
 }

@@ -21,20 +21,22 @@ func newHubDelete(w world, c *connection) *cobra.Command {
 		Short: "Delete a task hub with everything in it",
 		Long: `Delete a task hub with everything in it: instances, histories, messages, leases and large values.
 
-It asks for the hub's name first, on a terminal. What an earlier deletion left, because it was cut short, is deleted too.`,
+It asks for the hub's name first, on a terminal. What an earlier deletion left, because it was cut short, is deleted too.
+Tables that the hub shares with others (--tracking-prefix) lose its instances and stay.`,
 		Example: `  taskhub hub delete Orders
   taskhub hub delete Orders --yes`,
 		Args:              arguments("NAME"),
 		ValidArgsFunction: completeHubs(c),
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	hub := addHubName(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		names, err := layout.NewNames(args[0])
-		if err == nil && !yes && !w.person() {
-			err = errors.New("deleting a task hub asks for its name, and there is no terminal to ask on; to delete it without being asked add --yes")
-		}
+		names, err := hub.names(args[0])
 		if err != nil {
-			return usage(err)
+			return err
+		}
+		if !yes && !w.person() {
+			return usage(errors.New("deleting a task hub asks for its name, and there is no terminal to ask on; to delete it without being asked add --yes"))
 		}
 		return deleteHub(cmd, w, c, names, yes)
 	}
@@ -51,6 +53,9 @@ func deleteHub(cmd *cobra.Command, w world, c *connection, names layout.Names, y
 	parts, err := findParts(ctx, account, names)
 	if err == nil {
 		err = checkPresent(ctx, account, parts)
+	}
+	if err == nil {
+		err = checkTables(ctx, account, names)
 	}
 	if err != nil {
 		return explain(err)
@@ -88,6 +93,19 @@ func checkPresent(ctx context.Context, account *storage.Account, parts hubParts)
 	return notFound(fmt.Errorf("storage account %s has no task hub %q: %s", account.Name(), parts.names.Hub(), others))
 }
 
+// checkTables refuses a hub whose instances are in tables of another name: they would stay. Whatever else is wrong with the
+// hub is no reason to keep it.
+func checkTables(ctx context.Context, account *storage.Account, names layout.Names) error {
+	hub, err := taskhub.Open(ctx, hubConfig(account, names))
+	if err == nil {
+		return hub.Close()
+	}
+	if errors.As(err, new(*taskhub.TrackingPrefixError)) {
+		return err
+	}
+	return nil
+}
+
 // warnWorkers tells of workers that are running. When it cannot find out, that is no reason to keep the hub.
 func warnWorkers(ctx context.Context, w world, account *storage.Account, names layout.Names) {
 	state, err := leases.Inspect(ctx, account, names)
@@ -117,7 +135,7 @@ func confirmDeletion(ctx context.Context, w world, account *storage.Account, par
 }
 
 func deleteParts(ctx context.Context, account *storage.Account, names layout.Names) error {
-	err := taskhub.Delete(ctx, taskhub.Config{Name: names.Hub(), Account: account})
+	err := taskhub.Delete(ctx, hubConfig(account, names))
 	const again = "run the command again to delete what is left"
 	switch {
 	case err == nil:

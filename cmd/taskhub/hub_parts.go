@@ -105,6 +105,9 @@ func (p hubParts) isHub() bool {
 
 // spelling is the hub's name as its tables have it; the other parts have it in lower case.
 func (p hubParts) spelling() string {
+	if p.names.TrackingPrefix() != "" {
+		return p.names.Hub()
+	}
 	for _, table := range p.tables {
 		if strings.EqualFold(table, p.names.HistoryTable()) {
 			return table[:len(p.names.Hub())]

@@ -15,7 +15,7 @@ import (
 
 // fleetOptions are the arguments and flags of hub set-fleet.
 type fleetOptions struct {
-	name  string
+	names layout.Names
 	fleet taskhub.Fleet
 	wait  time.Duration
 	force bool
@@ -39,10 +39,11 @@ died, start one, and stop it once it has taken their work over.`,
 	const patience = 3 * time.Minute
 	cmd.Flags().DurationVar(&o.wait, "wait", patience, "how long to wait until no worker runs the hub")
 	cmd.Flags().BoolVar(&o.force, "break", false, "break the app lease first, whoever holds it; for a fleet whose workers are gone (takes a minute)")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		o.name, o.fleet = args[0], taskhub.Fleet(args[1])
-		if _, err := layout.NewNames(o.name); err != nil {
-			return usage(err)
+	hub := addHubName(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		o.fleet = taskhub.Fleet(args[1])
+		if o.names, err = hub.names(args[0]); err != nil {
+			return err
 		}
 		if o.fleet != taskhub.FleetGo && o.fleet != taskhub.FleetMixed {
 			return usage(fmt.Errorf("the fleet is %q; give %s or %s", args[1], taskhub.FleetGo, taskhub.FleetMixed))
@@ -58,7 +59,7 @@ func (o *fleetOptions) run(cmd *cobra.Command, w world, c *connection) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, account.Close()) }()
-	hub, err := taskhub.Open(cmd.Context(), taskhub.Config{Name: o.name, Account: account})
+	hub, err := taskhub.Open(cmd.Context(), hubConfig(account, o.names))
 	if err != nil {
 		return explain(err)
 	}
@@ -70,7 +71,7 @@ func (o *fleetOptions) run(cmd *cobra.Command, w world, c *connection) (err erro
 		return explain(err)
 	}
 	if before == o.fleet {
-		_, err = fmt.Fprintf(w.out, "Task hub %q is run by a %s fleet already.\n", o.name, o.fleet)
+		_, err = fmt.Fprintf(w.out, "Task hub %q is run by a %s fleet already.\n", hub.Name(), o.fleet)
 		return err
 	}
 	if o.force {
@@ -81,6 +82,6 @@ func (o *fleetOptions) run(cmd *cobra.Command, w world, c *connection) (err erro
 	if err := hub.SetFleet(ctx, o.fleet); err != nil {
 		return explain(err)
 	}
-	_, err = fmt.Fprintf(w.out, "Task hub %q is run by a %s fleet now. Start its workers again.\n", o.name, o.fleet)
+	_, err = fmt.Fprintf(w.out, "Task hub %q is run by a %s fleet now. Start its workers again.\n", hub.Name(), o.fleet)
 	return err
 }

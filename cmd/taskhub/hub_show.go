@@ -24,11 +24,11 @@ func newHubShow(w world, c *connection) *cobra.Command {
 		Args:              arguments("NAME"),
 		ValidArgsFunction: completeHubs(c),
 	}
-	output := addFormat(cmd)
+	output, hub := addFormat(cmd), addHubName(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		names, err := layout.NewNames(args[0])
+		names, err := hub.names(args[0])
 		if err != nil {
-			return usage(err)
+			return err
 		}
 		return c.use(cmd, func(ctx context.Context, account *storage.Account) error {
 			return showHub(ctx, w, account, names, output.value)
@@ -84,7 +84,7 @@ func showHub(ctx context.Context, w world, account *storage.Account, names layou
 
 // readHub reads how a hub is set up.
 func readHub(ctx context.Context, account *storage.Account, names layout.Names) (view hubShowJSON, err error) {
-	hub, err := taskhub.Open(ctx, taskhub.Config{Name: names.Hub(), Account: account})
+	hub, err := taskhub.Open(ctx, hubConfig(account, names))
 	if err != nil {
 		return view, err
 	}

@@ -291,3 +291,29 @@ func TestDeleteWarnsOfWorkers(t *testing.T) {
 	}
 	a.do(t, "hub", "delete", name, "--yes").wantSuccess(t)
 }
+
+// A hub that keeps its tables under another name is made, shown, handed to a fleet and deleted under both names only.
+func TestHubWithTrackingPrefix(t *testing.T) {
+	t.Parallel()
+	a, hub := newAccount(testkit.Conn(t)), testkit.Hub(t)
+	other, prefix := testkit.Hub(t), "P"+hub
+	for _, name := range []string{hub, other} {
+		a.do(t, "hub", "create", name, "--tracking-prefix", prefix).wantSuccess(t)
+	}
+	a.do(t, "start", "Anything", "--hub", hub, "--tracking-prefix", prefix).wantSuccess(t) // only its instances tell where a hub's tables are
+	o := a.do(t, "hub", "show", hub, "--tracking-prefix", prefix)
+	o.wantSuccess(t)
+	o.wantOut(t, prefix+"History", prefix+"Instances")
+	a.do(t, "hub", "set-fleet", hub, "mixed", "--tracking-prefix", prefix).wantSuccess(t)
+	for _, verb := range [][]string{{"show", hub}, {"delete", hub, "--yes"}, {"set-fleet", hub, "go"}, {"create", hub}} {
+		a.do(t, append([]string{"hub"}, verb...)...).wantError(t, exitUsage, "add --tracking-prefix "+prefix)
+	}
+	a.do(t, "hub", "show", hub, "--tracking-prefix", "a-b").wantError(t, exitUsage, "--tracking-prefix")
+	a.do(t, "hub", "delete", hub, "--tracking-prefix", prefix, "--yes").wantSuccess(t)
+	a.do(t, "hub", "show", other, "--tracking-prefix", prefix).wantSuccess(t)
+	a.do(t, "hub", "delete", other, "--tracking-prefix", prefix, "--yes").wantSuccess(t)
+	left, err := findParts(t.Context(), a.open(t), names(t, prefix))
+	if err != nil || !left.empty() {
+		t.Errorf("left over: %v, %v", left, err)
+	}
+}
