@@ -26,7 +26,9 @@ type ending struct {
 func (r *Runner) attempt(w *work, call *history.TaskScheduled, handler durable.ActivityHandler) ending {
 	stop := w.limit(call.Name, durable.TimeoutsOf(call, r.cfg.Timeouts(call.Name), r.cfg.DefaultTimeouts))
 	defer stop()
-	ctx := durable.WithActivityInfo(w.ctx, infoOf(w, call))
+	ctx, report := r.cfg.Telemetry.Attempt(w.ctx, call, w.target().InstanceID)
+	w.report = report
+	ctx = durable.WithActivityInfo(ctx, infoOf(w, call))
 	done := make(chan ending, 1)
 	go invoke(ctx, handler, call, done)
 	select {

@@ -12,6 +12,11 @@ import (
 const (
 	freeDeliveries = queues.FreeDeliveries
 	mostAttempts   = queues.MostAttempts
+	// suspectAfter is how many attempts make a work item one that is run apart from others of its kind, so that these are not
+	// charged with what it does.
+	suspectAfter = 10
+	// suspectPause is how long such a work item stays away while another one runs.
+	suspectPause = 5 * time.Second
 	// noteAgain is how long a work item stays away whose attempt could not be noted.
 	noteAgain = time.Second
 )
@@ -32,6 +37,22 @@ func newTally(d *queues.Delivery) *tally {
 		return nil
 	}
 	return &tally{delivery: d, failed: d.Attempts, noted: d.Attempts}
+}
+
+// suspect says whether so many processes have ended with the work item that it may be the cause.
+func (t *tally) suspect() bool {
+	return t != nil && t.failed >= suspectAfter && t.failed < mostAttempts
+}
+
+// apart says whether a work item may run now: one suspect does at a time in a process, so that when the process dies, only one is
+// charged.
+func (r *Runner) apart(w *work) bool {
+	if !w.tally.suspect() {
+		return true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.suspected == nil || keyOf(r.suspected.Work) == keyOf(w.Work)
 }
 
 // note writes the attempt into the work item that is about to be made.

@@ -7,7 +7,9 @@ import (
 
 	"github.com/go-taskhub/taskhub/durable"
 	"github.com/go-taskhub/taskhub/history"
+	"github.com/go-taskhub/taskhub/limits"
 	"github.com/go-taskhub/taskhub/queues"
+	"github.com/go-taskhub/taskhub/telemetry"
 )
 
 // Work is a work item that this process holds invisible.
@@ -49,9 +51,14 @@ type Config struct {
 	// for instances whose activities run here: when Runner.InstanceEnded is called, and once with every renewal of their
 	// locks. Defaults to nobody knowing.
 	Terminated func(ctx context.Context, execution history.Instance) (bool, error)
+	// Limits says which activities have limits, and where those are kept. Room and Logger are the Runner's. Defaults to none.
+	Limits *limits.Config
 	// Bury stores a work item that was tried in vain too often, and returns what its activity fails with. Defaults to none:
 	// such work items are tried for ever.
 	Bury func(ctx context.Context, l DeadLetter) (text string, err error)
+	// Purged says whether a work item that cannot be read was for an instance that was purged since: it is deleted then.
+	// Defaults to never.
+	Purged func(ctx context.Context, d *queues.Delivery) (bool, error)
 	// Alone says whether no other worker puts work items, so that there is no need to look for them often.
 	// Defaults to others doing so.
 	Alone func() bool
@@ -83,6 +90,8 @@ type Config struct {
 	Unwind time.Duration
 	// Errors says how failures are written. Defaults to failure details.
 	Errors durable.ErrorStyle
+	// Telemetry is told of attempts and messages. Defaults to none.
+	Telemetry *telemetry.Recorder
 	// Logger defaults to discarding.
 	Logger *slog.Logger
 }
@@ -106,6 +115,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Terminated == nil {
 		c.Terminated = func(context.Context, history.Instance) (bool, error) { return false, nil }
+	}
+	if c.Purged == nil {
+		c.Purged = func(context.Context, *queues.Delivery) (bool, error) { return false, nil }
 	}
 	if c.Alone == nil {
 		c.Alone = func() bool { return false }

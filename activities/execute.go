@@ -7,32 +7,45 @@ import (
 
 	"github.com/go-taskhub/taskhub/durable"
 	"github.com/go-taskhub/taskhub/history"
+	"github.com/go-taskhub/taskhub/telemetry"
 )
 
-// execute runs one work item and settles it.
-func (r *Runner) execute(w *work) {
-	defer w.cancel(nil)
+// execute runs one work item and settles it. False means that it was lined up again instead.
+func (r *Runner) execute(w *work) (ran bool) {
 	w.began.Store(time.Now().UnixNano())
 	call, ok := w.call()
 	if !ok {
 		r.giveBack([]*work{w}, 0)
-		return
+		return true
 	}
 	handler, ok := r.cfg.Handler(call.Name)
 	if !ok {
 		r.giveBack([]*work{w}, 0)
-		return
+		return true
 	}
 	if err := r.note(w); err != nil {
 		r.cfg.Logger.Warn("the attempt at a work item could not be noted; it is made later", keyActivity, call.Name, keyMessage, w.Receipt.ID, keyError, err)
 		r.giveBack([]*work{w}, noteAgain)
-		return
+		return true
 	}
 	e := ending{hung: true}
 	if w.ctx.Err() == nil { // it may have been cancelled while it waited
-		e = r.attempt(w, call, handler)
+		switch {
+		case w.refused != nil:
+			e = ending{err: w.refused}
+		case w.ticket != nil && !w.ticket.Begin(w.cancel):
+			if w.began.Store(0); r.lineAgain(w) {
+				return false
+			}
+		default:
+			e = r.attempt(w, call, handler)
+		}
+	}
+	if w.ticket != nil {
+		w.ticket.End()
 	}
 	r.conclude(w, call, e)
+	return true
 }
 
 // conclude decides what becomes of the work item. What an activity has done is taken at its word even when it was
@@ -42,14 +55,19 @@ func (r *Runner) conclude(w *work, call *history.TaskScheduled, e ending) {
 	var timeout *durable.ActivityTimeoutError
 	switch {
 	case errors.Is(cause, durable.ErrTerminated), errors.Is(cause, errDiscarded):
+		w.report.End(telemetry.Discarded, cause)
 		r.discard(w)
 	case e.err == nil && !e.hung:
+		w.report.End(telemetry.Completed, nil)
 		r.finish(w, completed(call, e.output))
 	case cause == nil:
+		w.report.End(telemetry.Failed, e.err)
 		r.finish(w, r.failed(w, call, e.err))
 	case errors.As(cause, &timeout):
+		w.report.End(telemetry.TimedOut, timeout)
 		r.finish(w, r.failed(w, call, timeout))
 	default: // cut short: not the activity's failure
+		w.report.End(telemetry.Returned, cause)
 		r.giveBack([]*work{w}, 0)
 	}
 }

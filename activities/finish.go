@@ -5,6 +5,7 @@ import (
 
 	"github.com/go-taskhub/taskhub/history"
 	"github.com/go-taskhub/taskhub/internal/layout"
+	"github.com/go-taskhub/taskhub/telemetry"
 )
 
 const (
@@ -72,11 +73,20 @@ func (r *Runner) put(w *work, answer *history.Envelope) error {
 		return nil
 	}
 	w.catchUp()
-	if err := r.queue.Delete(r.storage, w.Receipt); err != nil {
+	if err := r.deleteItem(w); err != nil {
 		r.cfg.Logger.Warn("a work item could not be deleted after its result was sent; it runs again and the second result is ignored",
 			keyMessage, w.Receipt.ID, keyError, err)
 	}
 	return nil
+}
+
+// deleteItem deletes a work item from its queue; the caller holds busy.
+func (r *Runner) deleteItem(w *work) error {
+	err := r.queue.Delete(r.storage, w.Receipt)
+	if err == nil {
+		r.cfg.Telemetry.Deleted(telemetry.WorkItemQueue, telemetry.NoPartition, 1)
+	}
+	return err
 }
 
 // answerTo addresses an outcome to the instance that asked. The message's id derives from the request's, so that a

@@ -1,6 +1,10 @@
 package activities
 
-import "time"
+import (
+	"time"
+
+	"github.com/go-taskhub/taskhub/limits"
+)
 
 // Health is a snapshot of a Runner.
 type Health struct {
@@ -21,16 +25,22 @@ type Health struct {
 	LastTurn time.Time
 	// LastReceive is when the work-item queue last answered, zero before the first time.
 	LastReceive time.Time
+	// Lag is how long the oldest work item of the last receive had waited, by the queue service's clock and this machine's. It is
+	// zero unless the Runner has a Config.Telemetry that measures.
+	Lag time.Duration
 	// Failure is why it does not answer, nil while it does; FailingSince since when.
 	Failure      error
 	FailingSince time.Time
 	// Parked are work items that cannot run here.
 	Parked []Parked
+	// Limits are those of the activities here, and what they do.
+	Limits []limits.Stats
 }
 
 // Health tells how the Runner is doing. It makes no request.
 func (r *Runner) Health() Health {
-	h := Health{Slots: r.cfg.Slots, Receives: *r.cfg.Hosts && r.receiving.Err() == nil, Parked: r.parked.list(time.Now())}
+	h := Health{Slots: r.cfg.Slots, Receives: *r.cfg.Hosts && r.receiving.Err() == nil, Parked: r.parked.list(time.Now()), Limits: r.limits.Stats()}
+	h.Lag = time.Duration(r.lag.Load())
 	if at := r.lastReceive.Load(); at != 0 {
 		h.LastReceive = time.Unix(0, at).UTC()
 	}

@@ -113,24 +113,29 @@ func (r *Runner) Detach(ctx context.Context, concerns func(instanceID string) bo
 
 // detach promotes what runs, and gives what waits to everybody; the caller holds busy.
 func (r *Runner) detach(ctx context.Context, w *work) error {
-	if !r.withdraw(w) {
+	away, ok := r.withdraw(w)
+	if !ok {
 		return r.promote(ctx, w)
 	}
 	w.gone = true
 	r.forget(w)
 	w.cancel(nil)
-	return r.putBack(ctx, w, 0)
+	return r.putBack(ctx, w, away)
 }
 
-// withdraw takes work out of the backlog; false means that it runs.
-func (r *Runner) withdraw(w *work) bool {
+// withdraw takes work out of the backlog, or out of its line, and says for how long it had to wait there; false means that it runs.
+func (r *Runner) withdraw(w *work) (away time.Duration, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if _, waits := r.lined[w]; waits {
+		away, _ = w.ticket.Yield(-1)
+		return away, r.unline(w)
+	}
 	for i, other := range r.backlog {
 		if other == w {
 			r.backlog = append(r.backlog[:i:i], r.backlog[i+1:]...)
-			return true
+			return 0, true
 		}
 	}
-	return false
+	return 0, false
 }

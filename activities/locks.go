@@ -15,10 +15,15 @@ const storageFanOut = 32
 
 // giveBack makes work items visible again after the delay, with what their activities last said.
 func (r *Runner) giveBack(list []*work, delay time.Duration) {
+	r.giveBackFor(list, func(*work) time.Duration { return delay })
+}
+
+func (r *Runner) giveBackFor(list []*work, delayOf func(*work) time.Duration) {
 	r.each(list, "give back", func(w *work) error {
 		w.gone = true
 		r.forget(w)
 		w.cancel(nil)
+		delay := delayOf(w)
 		if w.local() {
 			return r.putBack(r.storage, w, delay)
 		}
@@ -37,7 +42,7 @@ func (r *Runner) discard(w *work) {
 		if w.local() {
 			return nil
 		}
-		return r.queue.Delete(r.storage, w.Receipt)
+		return r.deleteItem(w)
 	})
 }
 
@@ -116,6 +121,14 @@ func (r *Runner) renewDue() {
 		w.catchUp()
 		if w.local() {
 			r.promoteDue(ctx, &g, w)
+			continue
+		}
+		if away, ok := r.leaves(w); ok && !w.gone {
+			g.Go(func() error {
+				defer w.busy.Unlock()
+				r.settle(w, "hide", func(w *work) error { return r.hide(ctx, w, away) })
+				return nil
+			})
 			continue
 		}
 		due := time.Until(w.LockedUntil) <= r.cfg.Lock/2

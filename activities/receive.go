@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/go-taskhub/taskhub/queues"
+	"github.com/go-taskhub/taskhub/telemetry"
 )
 
 const (
@@ -18,6 +19,7 @@ const (
 type receipts struct {
 	lastTurn    atomic.Int64 // unix nanoseconds
 	lastReceive atomic.Int64 // of the last one that was answered
+	lag         atomic.Int64 // nanoseconds
 	failing     atomic.Pointer[failure]
 }
 
@@ -59,6 +61,7 @@ func (r *Runner) receiveLoop() {
 			return
 		}
 		r.received(err)
+		r.tell(batch)
 		if err != nil {
 			r.cfg.Logger.Warn("receiving work items failed; trying again", keyError, err)
 		}
@@ -73,6 +76,19 @@ func (r *Runner) receiveLoop() {
 			interval = min(2*interval, r.ceiling())
 		}
 	}
+}
+
+// tell reports a receive, and how late its oldest work item is.
+func (r *Runner) tell(batch []*queues.Delivery) {
+	if !r.cfg.Telemetry.Measuring() {
+		return
+	}
+	r.cfg.Telemetry.Received(telemetry.WorkItemQueue, telemetry.NoPartition, len(batch))
+	var lag time.Duration
+	for _, d := range batch {
+		lag = max(lag, d.Lag(time.Now()))
+	}
+	r.lag.Store(int64(lag))
 }
 
 // ceiling is the longest pause between two looks. What this worker puts itself wakes it.
@@ -100,24 +116,54 @@ func (r *Runner) take(batch []*queues.Delivery, until time.Time) (taken int) {
 	for _, d := range batch {
 		w := newWork(r.bodies, Work{Envelope: d.Envelope, Receipt: d.Receipt(), LockedUntil: until, Attempt: int(d.DequeueCount)})
 		w.tally = newTally(d)
-		delay, why := time.Duration(0), r.refuse(d)
-		reason, attempts := r.hopeless(d, why)
-		switch {
-		case reason != "":
-			if r.giveUp(w, DeadLetter{Delivery: d, Attempts: attempts, Reason: reason}) {
-				taken++
-				continue
-			}
-		case why != nil:
-			delay = r.park(d, why)
-		case r.takeOne(w):
-			r.parked.taken(d.ID)
-			taken++
-			continue
+		if d.Err == nil {
+			r.prepare(w)
 		}
-		r.receives.Go(func() { r.giveBack([]*work{w}, delay) })
+		why := r.refuse(d)
+		switch {
+		case why != nil && why.damage:
+			r.receives.Go(func() { r.refuseDamaged(w, d, why) })
+		case why != nil:
+			delay := r.park(d, why)
+			r.receives.Go(func() { r.giveBack([]*work{w}, delay) })
+		case !r.apart(w):
+			r.receives.Go(func() { r.giveBack([]*work{w}, suspectPause) })
+		case r.takeOrGiveUp(w, d):
+			taken++
+		default:
+			r.receives.Go(func() { r.giveBack([]*work{w}, 0) })
+		}
 	}
 	return taken
+}
+
+// takeOrGiveUp begins a work item, or makes a dead letter of it. False means that it goes back.
+func (r *Runner) takeOrGiveUp(w *work, d *queues.Delivery) bool {
+	if reason, attempts := r.hopeless(d, nil); reason != "" {
+		return r.giveUp(w, DeadLetter{Delivery: d, Attempts: attempts, Reason: reason})
+	}
+	if !r.takeOne(w) {
+		return false
+	}
+	r.parked.taken(d.ID)
+	return true
+}
+
+// refuseDamaged deals with a work item that no worker can run: it goes if its instance was purged, and otherwise stays away
+// longer and longer until it becomes a dead letter.
+func (r *Runner) refuseDamaged(w *work, d *queues.Delivery, why *refusal) {
+	if purged, err := r.cfg.Purged(r.storage, d); err != nil {
+		r.cfg.Logger.Warn("it could not be found out whether a work item's instance was purged; trying again", keyMessage, d.ID, keyError, err)
+	} else if purged {
+		r.cfg.Logger.Info("a work item is deleted: its instance was purged, and its content with it", keyMessage, d.ID)
+		w.cancel(nil)
+		r.discard(w)
+		return
+	}
+	if reason, attempts := r.hopeless(d, why); reason != "" && r.giveUp(w, DeadLetter{Delivery: d, Attempts: attempts, Reason: reason}) {
+		return
+	}
+	r.giveBack([]*work{w}, r.park(d, why))
 }
 
 // takeOne begins a work item, unless it is here already because its lock had run out meanwhile. False means that the
@@ -132,6 +178,9 @@ func (r *Runner) takeOne(w *work) bool {
 	}
 	if r.closed {
 		return false
+	}
+	if w.tally.suspect() {
+		r.suspected = w
 	}
 	r.enqueue(w)
 	return true

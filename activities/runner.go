@@ -6,12 +6,14 @@ import (
 	"time"
 
 	"github.com/go-taskhub/taskhub/durable"
+	"github.com/go-taskhub/taskhub/limits"
 	"github.com/go-taskhub/taskhub/queues"
 )
 
 // Runner runs activities from Start to Stop. It is safe for concurrent use.
 type Runner struct {
 	cfg    Config
+	limits *limits.Limiter // nil without limits
 	queue  *queues.Queue
 	wake   chan struct{}
 	parked *parking
@@ -27,8 +29,9 @@ type Runner struct {
 
 	mu        sync.Mutex
 	backlog   []*work
-	held      map[string]*work // by message id: waiting and running
-	instances map[string]int   // how many of these each instance has
+	held      map[string]*work      // by message id: waiting and running
+	instances map[string]int        // how many of these each instance has
+	lined     map[*work]func() bool // what waits for limits, with what ends the watch for its end
 	free      int
 	kept      int // places that Room promised and Offer has not taken up
 	abandoned int // activities that went on after their attempt had ended
@@ -36,6 +39,7 @@ type Runner struct {
 	mean      time.Duration // of how long activities run
 	measured  bool          // any has run
 	full      bool          // the receive loop found no room
+	suspected *work         // the one that runs apart from others of its kind
 
 	loops     sync.WaitGroup
 	receives  sync.WaitGroup // the receive loop, and what it hands back
@@ -50,11 +54,16 @@ func New(cfg Config) *Runner {
 	cfg = cfg.withDefaults()
 	r := &Runner{
 		cfg: cfg, queue: cfg.Queues.WorkItems(), wake: make(chan struct{}, 1), parked: newParking(), ended: make(chan string, endedBuffer),
-		held: map[string]*work{}, instances: map[string]int{}, free: cfg.Slots, stopped: make(chan struct{}), mean: guessedMean,
+		held: map[string]*work{}, instances: map[string]int{}, lined: map[*work]func() bool{}, free: cfg.Slots, stopped: make(chan struct{}), mean: guessedMean,
 	}
 	r.receiving, r.endRecv = context.WithCancel(context.Background())
 	r.storage, r.endWrite = context.WithCancel(context.Background())
 	r.bodies, r.cancelRun = context.WithCancelCause(context.Background())
+	if cfg.Limits != nil {
+		config := *cfg.Limits
+		config.Room, config.Logger = r.leeway, cfg.Logger
+		r.limits = limits.New(config)
+	}
 	return r
 }
 
@@ -97,10 +106,12 @@ func (r *Runner) shutDown() {
 	r.closed = true
 	waiting := r.backlog
 	r.backlog = nil
+	lined, away := r.takeLined()
 	r.mu.Unlock()
 	r.endRecv()
 	r.receives.Wait() // the last batch is handed back, too
 	r.giveBack(waiting, 0)
+	r.giveBackFor(lined, func(w *work) time.Duration { return away[w] })
 	if !waitFor(&r.running, r.cfg.Grace) {
 		r.cancelRun(durable.ErrWorkerStopping)
 		if !waitFor(&r.running, r.cfg.Unwind+r.cfg.Grace) {
@@ -109,6 +120,7 @@ func (r *Runner) shutDown() {
 		}
 	}
 	r.cancelRun(durable.ErrWorkerStopping)
+	r.limits.Stop(r.storage)
 	r.endWrite()
 	r.loops.Wait()
 }
@@ -139,6 +151,12 @@ func (r *Runner) all() []*work {
 func (r *Runner) forget(w *work) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if w.ticket != nil {
+		w.ticket.End()
+	}
+	if r.suspected == w {
+		r.suspected = nil
+	}
 	if r.held[keyOf(w.Work)] != w {
 		return
 	}

@@ -14,6 +14,9 @@ func (r *Runner) Room(name string) bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.limits.Limited(name) {
+		return !r.closed && !r.clogged() && len(r.lined) < mostLined
+	}
 	if r.closed || !r.hasRoom() {
 		return false
 	}
@@ -56,9 +59,12 @@ const fewAbandoned = 8
 func (r *Runner) Offer(w Work) bool {
 	_, hosted := r.cfg.Handler(activityName(w.Envelope))
 	item := newWork(r.bodies, w)
+	r.prepare(item)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.kept = max(r.kept-1, 0)
+	if item.ticket == nil && item.refused == nil { // what waits for limits has no place kept
+		r.kept = max(r.kept-1, 0)
+	}
 	if r.closed || !hosted {
 		item.cancel(nil)
 		return false
@@ -75,10 +81,19 @@ func (r *Runner) Offer(w Work) bool {
 	return true
 }
 
-// enqueue starts or queues a work item; the caller holds mu.
+// enqueue starts or queues a work item, or lines it up; the caller holds mu.
 func (r *Runner) enqueue(w *work) {
 	r.held[keyOf(w.Work)] = w
 	r.instances[w.target().InstanceID]++
+	if w.ticket != nil {
+		r.line(w)
+		return
+	}
+	r.queueUp(w)
+}
+
+// queueUp starts work, or queues it up for a slot; the caller holds mu.
+func (r *Runner) queueUp(w *work) {
 	if r.free == 0 {
 		r.backlog = append(r.backlog, w)
 		return
@@ -91,15 +106,21 @@ func (r *Runner) enqueue(w *work) {
 func (r *Runner) runFrom(w *work) {
 	for w != nil {
 		began := time.Now()
-		r.execute(w)
-		w = r.next(time.Since(began))
+		ran := r.execute(w)
+		if ran {
+			w.cancel(nil)
+		}
+		w = r.next(time.Since(began), ran)
 	}
 }
 
-func (r *Runner) next(took time.Duration) *work {
+// next returns what waits for the slot that has become free. ran says whether the time is that of an activity.
+func (r *Runner) next(took time.Duration, ran bool) *work {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.mean, r.measured = r.mean+(took-r.mean)/8, true
+	if ran {
+		r.mean, r.measured = r.mean+(took-r.mean)/8, true
+	}
 	if r.full && len(r.backlog) <= 2*receiveBatch {
 		r.full = false
 		r.Wake() // the receive loop waits for room

@@ -8,6 +8,8 @@ import (
 
 	"github.com/go-taskhub/taskhub/durable"
 	"github.com/go-taskhub/taskhub/history"
+	"github.com/go-taskhub/taskhub/limits"
+	"github.com/go-taskhub/taskhub/telemetry"
 )
 
 // work is one work item in this process.
@@ -22,6 +24,11 @@ type work struct {
 	again atomic.Pointer[Work] // the work item as received once more, because its lock had run out while it was here
 
 	tally *tally // nil for work that is not counted
+
+	ticket  *limits.Ticket // nil for work without limits
+	refused error          // its key cannot be used, so it fails
+
+	report *telemetry.Attempt // of the attempt that runs; nil for none
 
 	busy sync.Mutex // held over storage calls on the message
 	gone bool       // deleted, given back or handed over; guarded by busy

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,14 +22,16 @@ const callsOfCeiling = 10
 // ceiling is the workload without an engine: the calls that a chain of activities cannot do without in a Go fleet, with
 // rows and messages of about the size. What a storage makes of them is what no engine can exceed there.
 type ceiling struct {
-	table *aztables.Client
-	queue *azqueue.QueueClient
+	account *storage.Account
+	table   *aztables.Client
+	name    string // of the table
+	queue   *azqueue.QueueClient
 }
 
 // newCeiling makes a table and a queue, which remove takes away.
 func newCeiling(ctx context.Context, account *storage.Account) (c *ceiling, remove func(context.Context), err error) {
 	name := freshHub()
-	c = &ceiling{table: account.Tables().NewClient(name), queue: account.Queues().NewQueueClient("x" + name[len("Bench"):])}
+	c = &ceiling{account: account, name: name, table: account.Tables().NewClient(name), queue: account.Queues().NewQueueClient("x" + name[len("Bench"):])}
 	remove = func(ctx context.Context) {
 		_, _ = c.table.Delete(ctx, nil)
 		_, _ = c.queue.Delete(ctx, nil)
@@ -59,12 +62,11 @@ func (c *ceiling) chain(ctx context.Context, id string, activities int) error {
 	}
 	for episode := range activities + 1 {
 		const rowsOfEpisode = 4
-		var rows []aztables.TransactionAction
+		var rows []string
 		for row := range rowsOfEpisode {
-			rows = append(rows, aztables.TransactionAction{ActionType: aztables.TransactionTypeInsertReplace, Entity: entity(id, strconv.Itoa(episode*rowsOfEpisode+row+1))})
+			rows = append(rows, strconv.Itoa(episode*rowsOfEpisode+row+1))
 		}
-		rows = append(rows, aztables.TransactionAction{ActionType: aztables.TransactionTypeInsertReplace, Entity: entity(id, "sentinel")})
-		if _, err := c.table.SubmitTransaction(ctx, rows, nil); err != nil {
+		if _, err := c.account.Transact(ctx, boundary, c.replace(id, append(rows, "sentinel"))); err != nil {
 			return err
 		}
 	}
@@ -74,6 +76,23 @@ func (c *ceiling) chain(ctx context.Context, id string, activities int) error {
 	m := sent.Messages[0]
 	_, err = c.queue.DeleteMessage(ctx, *m.MessageID, *m.PopReceipt, nil)
 	return err
+}
+
+// boundary separates the parts of a transaction's body.
+const boundary = "batch_ceiling"
+
+// replace is the body of a transaction that inserts or replaces rows.
+func (c *ceiling) replace(partition string, rows []string) []byte {
+	const changes = "changeset_ceiling"
+	var b strings.Builder
+	b.WriteString("--" + boundary + "\r\nContent-Type: multipart/mixed; boundary=" + changes + "\r\n\r\n")
+	for _, row := range rows {
+		fmt.Fprintf(&b, "--%s\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"+
+			"PUT %s/%s(PartitionKey='%s',RowKey='%s') HTTP/1.1\r\nDataServiceVersion: 3.0\r\nContent-Type: application/json\r\n\r\n%s\r\n",
+			changes, c.account.TableEndpoint(), c.name, partition, row, entity(partition, row))
+	}
+	b.WriteString("--" + changes + "--\r\n--" + boundary + "--\r\n")
+	return []byte(b.String())
 }
 
 func entity(partition, row string) []byte {

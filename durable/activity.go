@@ -3,6 +3,7 @@ package durable
 import (
 	"context"
 	"fmt"
+	"reflect"
 
 	"github.com/go-taskhub/taskhub/internal/replay"
 )
@@ -70,6 +71,11 @@ func (a *Activity[I, O]) Validate() error {
 	if err := a.defaults.timeouts.validate(); err != nil {
 		return &DefinitionError{a.def.kind, a.def.name, err.Error()}
 	}
+	for _, l := range a.defaults.limits {
+		if err := l.validate(reflect.TypeFor[I]()); err != nil {
+			return fmt.Errorf("durable: activity %s: %w", quote(a.def.name), err)
+		}
+	}
 	return nil
 }
 
@@ -132,7 +138,7 @@ func (a *Activity[I, O]) Call(ctx *Context, input I, opts ...ActivityOption) *Ta
 	if err != nil {
 		return t.fail(a.payloadError("the input", err))
 	}
-	t.future.start(o, &replay.ScheduleTask{Name: a.def.name, Version: o.version, Input: &payload, Tags: o.historyTags()})
+	t.future.start(o, &replay.ScheduleTask{Name: a.def.name, Version: o.version, Input: &payload, Tags: o.historyTags(), Idempotent: o.idempotent})
 	return t
 }
 

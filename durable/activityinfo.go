@@ -29,8 +29,10 @@ type ActivityInfoValue struct {
 	Converter Converter
 }
 
-// IdempotencyKey returns a key that is the same in every attempt at this call and in
-// no other call. Give it to services that recognize repeated requests.
+// IdempotencyKey returns a key that is the same whenever this call runs again, after
+// the loss of a worker or a rewind. Give it to services that recognize repeated
+// requests. Each attempt of a retry policy is another call with another key: what must
+// not be done twice by a retry either needs a key from the input.
 func (v ActivityInfoValue) IdempotencyKey() string {
 	return v.InstanceID + "/" + v.ExecutionID + "/" + itoa(v.TaskID)
 }

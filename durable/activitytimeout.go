@@ -17,6 +17,7 @@ type ActivityDefinitionOption interface{ applyActivityDefinition(*activityDefaul
 type activityDefaults struct {
 	timeouts   ActivityTimeouts
 	idempotent bool
+	limits     []LimitOption
 }
 
 // ActivityTimeouts bound one attempt at an activity. Both are measured by the worker that runs it, from the moment the

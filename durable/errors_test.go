@@ -281,6 +281,12 @@ func TestFailureRoundTrip(t *testing.T) {
 	if !durable.IsPermanent(durable.Permanent(errSoldOut)) || durable.IsPermanent(errSoldOut) {
 		t.Error("IsPermanent")
 	}
+	of := func(permanent bool) error {
+		return &durable.InstanceError{Status: history.Failed, Failure: &history.FailureDetails{IsNonRetriable: permanent}}
+	}
+	if !durable.IsPermanent(of(true)) || durable.IsPermanent(of(false)) {
+		t.Error("IsPermanent of an instance")
+	}
 }
 
 func TestRegisteringErrors(t *testing.T) {

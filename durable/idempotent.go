@@ -13,6 +13,9 @@ type IdempotentOption struct{}
 // run for nothing, with an input that no history shows, and may run twice at the same time. Use the option for what reads,
 // computes, or replaces a state as a whole, and not for what charges a card. All other activities begin once the decision to
 // call them is stored, and run again only after a crash.
+//
+// At a definition it holds for all calls, at a call for that one.
 func Idempotent() IdempotentOption { return IdempotentOption{} }
 
 func (IdempotentOption) applyActivityDefinition(a *activityDefaults) { a.idempotent = true }
+func (IdempotentOption) applyActivity(c *callOptions)                { c.idempotent = true }

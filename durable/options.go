@@ -32,6 +32,7 @@ type callOptions struct {
 	hasTimeout bool
 	timeouts   ActivityTimeouts
 	input      *string
+	idempotent bool
 }
 
 // noOptions are the options of a call without any. It is never written to.

@@ -232,7 +232,7 @@ func Permanent(err error) error {
 }
 
 // IsPermanent tells whether retries are pointless: the error was marked with
-// [Permanent], here or where the called activity or child ran.
+// [Permanent], here or where the called activity, the child or the instance ran.
 func IsPermanent(err error) bool {
 	var p permanentError
 	return errors.As(err, &p) || isNonRetriable(err)
@@ -248,5 +248,6 @@ func isNonRetriable(err error) bool {
 	if errors.As(err, &child) {
 		return child.Failure != nil && child.Failure.IsNonRetriable
 	}
-	return false
+	var instance *InstanceError
+	return errors.As(err, &instance) && instance.Failure != nil && instance.Failure.IsNonRetriable
 }

@@ -76,7 +76,7 @@ const (
 	keyEntity    = "entity"
 	keyError     = "error"
 	keyHub       = "hub"
-	keyInstance  = "instance"
+	keyInstance  = "instance_id"
 	keyOperation = "operation"
 	keyRoute     = "route"
 )

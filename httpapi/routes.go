@@ -21,7 +21,7 @@ func (r *route) reads() bool {
 // routes are all operations, in the order in which they are looked for.
 func routes() []route {
 	const get, post, del = http.MethodGet, http.MethodPost, http.MethodDelete
-	return append([]route{
+	return append(append([]route{
 		{post, "orchestrators/{name}", true, (*call).start},
 		{post, "orchestrators/{name}/{id}", true, (*call).start},
 		{get, "orchestrators/{name}", true, (*call).start},
@@ -45,7 +45,7 @@ func routes() []route {
 		{post, "instances/{id}/restart", true, (*call).restart},
 		{post, "instances/{id}/raiseEvent/{event}", false, (*call).raiseEvent},
 		{"", "makeprimary", false, (*call).makePrimary},
-	}, scheduleRoutes()...)
+	}, scheduleRoutes()...), limitRoutes()...)
 }
 
 // table has the routes with their patterns cut up, by the number of parts.

@@ -2,12 +2,8 @@ package leases
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -48,13 +44,13 @@ type rowStore interface {
 
 // azureRows is a rowStore on the Table service.
 type azureRows struct {
-	table *aztables.Client
-	name  string
-	base  atomic.Pointer[string] // URL of the Table service, learnt from a query
+	account *storage.Account
+	table   *aztables.Client
+	name    string
 }
 
 func newAzureRows(account *storage.Account, name string) *azureRows {
-	return &azureRows{table: account.Tables().NewClient(name), name: name}
+	return &azureRows{account: account, table: account.Tables().NewClient(name), name: name}
 }
 
 func (s *azureRows) create(ctx context.Context) error {
@@ -91,35 +87,7 @@ func (s *azureRows) query(ctx context.Context) ([]row, time.Time, error) {
 			rows = append(rows, r)
 		}
 	}
-	s.learnBase(answer)
 	return rows, serviceTime(answer), nil
-}
-
-// learnBase finds out the service's URL, which the operations of a transaction repeat and the SDK's client does not tell.
-func (s *azureRows) learnBase(answer *http.Response) {
-	if answer == nil || answer.Request == nil || answer.Request.URL == nil {
-		return
-	}
-	u := url.URL{Scheme: answer.Request.URL.Scheme, Host: answer.Request.URL.Host}
-	if before, _, ok := strings.Cut(answer.Request.URL.Path, "/"+s.name+"("); ok {
-		u.Path = before
-	} else {
-		u.Path = strings.TrimSuffix(answer.Request.URL.Path, "/"+s.name)
-	}
-	base := u.String()
-	s.base.Store(&base)
-}
-
-func (s *azureRows) endpoint(ctx context.Context) (string, error) {
-	if s.base.Load() == nil {
-		if _, _, err := s.query(ctx); err != nil {
-			return "", err
-		}
-	}
-	if base := s.base.Load(); base != nil {
-		return *base, nil
-	}
-	return "", errors.New("the Table service's URL is unknown")
 }
 
 // serviceTime reads the Date of an answer; zero when there is none.
@@ -143,26 +111,16 @@ func (s *azureRows) add(ctx context.Context, r row) error {
 }
 
 // replace composes the transaction itself: the SDK's client refuses rows whose partition key is the empty string,
-// which all rows of this table have. The client still does everything else; it is given an insert to send, and the
-// body takes the insert's place.
+// which all rows of this table have.
 func (s *azureRows) replace(ctx context.Context, rows []row) ([]string, error) {
-	endpoint, err := s.endpoint(ctx)
-	if err != nil {
-		return nil, err
-	}
 	boundary := "batch_" + newGUID()
-	ctx = storage.WithRequestBody(ctx, composeReplace(endpoint, boundary, s.name, rows))
-	ctx = policy.WithHTTPHeader(ctx, http.Header{"Content-Type": {"multipart/mixed; boundary=" + boundary}})
-	ctx, etags := storage.CaptureETags(ctx)
-	standIn := aztables.TransactionAction{ActionType: aztables.TransactionTypeAdd, Entity: encodeRow(rows[0])}
-	if _, err := s.table.SubmitTransaction(ctx, []aztables.TransactionAction{standIn}, nil); err != nil {
+	found, err := s.account.Transact(ctx, boundary, composeReplace(s.account.TableEndpoint(), boundary, s.name, rows))
+	if err != nil {
 		return nil, s.fail(err, "replace rows of "+s.name)
 	}
-	found := make([]string, len(rows))
-	for i := range rows {
-		found[i] = etags.At(i)
-	}
-	return found, nil
+	etags := make([]string, len(rows))
+	copy(etags, found)
+	return etags, nil
 }
 
 func (s *azureRows) fail(err error, operation string) error {

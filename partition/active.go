@@ -34,6 +34,7 @@ type activeEntry struct {
 	doubt      bool // the row may be there all the same: the answer to a write or a deletion did not come
 	busy       bool // a transaction that concerns it is under way
 	attempts   int32
+	charged    bool // attempts count this owner
 	changed    bool // attempts differ from the row's
 	waiting    []chan error
 	since      time.Time // not wanted since
@@ -55,7 +56,7 @@ func (a *activeList) ensure(ctx context.Context, ids ...string) error {
 	for _, id := range ids {
 		e := a.entry(id)
 		e.want = true
-		if e.have && !e.busy {
+		if e.have && !e.busy && !e.changed {
 			continue
 		}
 		done := make(chan error, 1)
@@ -111,6 +112,7 @@ func (a *activeList) has(id string) bool {
 
 // release says that the instance needs no row. It is deleted some time later.
 func (a *activeList) release(id string) {
+	a.p.suspects.settle(id)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	e := a.entries[id]
@@ -128,20 +130,56 @@ func (a *activeList) release(id string) {
 
 // progress says that the instance has got further since it was taken over.
 func (a *activeList) progress(id string) {
+	a.p.suspects.settle(id)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if e := a.entries[id]; e != nil && e.attempts > 0 {
-		e.attempts, e.changed = 0, true
+		e.attempts, e.charged, e.changed = 0, false, true
 		signal(a.kick)
 	}
 }
 
-// attempt counts one more owner that takes the instance over, before its row is written.
+// attempt counts this owner as one more that takes the instance over, before its row is written.
 func (a *activeList) attempt(id string, attempts int32) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	e := a.entry(id)
-	e.attempts, e.changed = max(e.attempts, attempts), true
+	e.attempts, e.charged, e.changed = max(e.attempts, attempts), true, true
+}
+
+// inherit takes the count of a dead owner over without counting this one.
+func (a *activeList) inherit(id string, attempts int32) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if e := a.entry(id); attempts > e.attempts {
+		e.attempts, e.changed = attempts, true
+	}
+}
+
+// charge counts this owner for instances that are about to be tried, and returns once their rows say so.
+func (a *activeList) charge(ctx context.Context, ids []string) error {
+	a.mu.Lock()
+	for _, id := range ids {
+		e := a.entry(id)
+		e.attempts, e.charged, e.changed = e.attempts+1, true, true
+	}
+	a.mu.Unlock()
+	return a.ensure(ctx, ids...)
+}
+
+// discharge takes the count of this owner back, unless the instance has got further meanwhile, and returns what is left.
+func (a *activeList) discharge(id string) int32 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e := a.entries[id]
+	if e == nil {
+		return 0
+	}
+	if e.charged && e.attempts > 0 {
+		e.attempts, e.charged, e.changed = e.attempts-1, false, true
+		signal(a.kick)
+	}
+	return e.attempts
 }
 
 // failed counts an attempt of this owner that failed. False means that the instance has no row to keep the count.
@@ -170,8 +208,8 @@ func (a *activeList) attempts(id string) int32 {
 func (a *activeList) leave(ctx context.Context) {
 	a.mu.Lock()
 	for _, e := range a.entries {
-		if e.want && e.attempts > 0 {
-			e.attempts, e.changed = e.attempts-1, true
+		if e.want && e.charged && e.attempts > 0 {
+			e.attempts, e.charged, e.changed = e.attempts-1, false, true
 		}
 	}
 	a.mu.Unlock()
@@ -223,9 +261,9 @@ func (a *activeList) write(ctx context.Context) bool {
 	if err != nil && ctx.Err() == nil {
 		a.p.log.Warn("the active list could not be written; what it would cover keeps its messages", keyError, err, keyCount, len(rows))
 	}
-	a.settle(rows, err, func(e *activeEntry, ok bool) {
+	a.settle(rows, err, func(e *activeEntry, r tables.ActiveRow, ok bool) {
 		if ok {
-			e.have, e.doubt, e.changed = true, false, false
+			e.have, e.doubt, e.changed = true, false, e.attempts != r.Attempts
 		} else {
 			e.doubt = !e.have
 			e.answer(err)
@@ -259,7 +297,7 @@ func (a *activeList) remove(ctx context.Context, now bool) time.Duration {
 	if err != nil && ctx.Err() == nil {
 		a.p.log.Warn("rows of the active list could not be deleted; trying again", keyError, err)
 	}
-	a.settle(rows, err, func(e *activeEntry, ok bool) { e.have, e.doubt = false, !ok })
+	a.settle(rows, err, func(e *activeEntry, _ tables.ActiveRow, ok bool) { e.have, e.doubt = false, !ok })
 	if err != nil {
 		return activeLinger
 	}
@@ -292,15 +330,17 @@ func (a *activeList) choose(which func(*activeEntry) bool) []tables.ActiveRow {
 	return rows
 }
 
-func (a *activeList) settle(rows []tables.ActiveRow, err error, change func(e *activeEntry, ok bool)) {
+func (a *activeList) settle(rows []tables.ActiveRow, err error, change func(e *activeEntry, r tables.ActiveRow, ok bool)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	again := false
 	for _, r := range rows {
 		e := a.entries[r.InstanceID]
 		e.busy = false
-		change(e, err == nil)
+		change(e, r, err == nil)
 		switch {
+		case e.have && e.want && e.changed: // while it was being written; or the write failed, and who waited for it knows
+			again = again || err == nil
 		case e.have && e.want:
 			e.answer(nil)
 		case e.want && len(e.waiting) > 0:

@@ -63,9 +63,12 @@ func (s *session) untouched(it *item) bool {
 
 // admitTopLevel compares a client's start with the status row the client wrote after it.
 func (s *session) admitTopLevel(ctx context.Context, it *item, e *history.ExecutionStarted) (verdict, string, error) {
-	row, err := s.p.cfg.Tables.GetInstance(ctx, s.id, getStatusOnly)
-	if err != nil {
-		return 0, "", err
+	row := it.takeRow()
+	if row == nil {
+		var err error
+		if row, err = s.p.cfg.Tables.GetInstance(ctx, s.id, getStatusOnly); err != nil {
+			return 0, "", err
+		}
 	}
 	own := row != nil && strings.EqualFold(row.ExecutionID, deref(e.Instance.ExecutionID))
 	if own && row.Status == history.Pending && row.Generation == 0 && s.untouched(it) {

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/go-taskhub/taskhub/durable"
 	"github.com/go-taskhub/taskhub/history"
@@ -74,6 +75,33 @@ func testChainIsOneCommit(t *testing.T) {
 	want := "OrchestratorStarted ExecutionStarted TaskScheduled " + strings.Repeat(step+"TaskScheduled ", 2) + step + "ExecutionCompleted OrchestratorCompleted"
 	if got := strings.Join(kinds, " "); got != want {
 		t.Errorf("the history is\n%s\nwant\n%s", got, want)
+	}
+	s.whole("i")
+	s.clean()
+}
+
+// TestCallRunsAhead: a call may say so for an activity that is not defined that way; other calls of it wait for their
+// commit.
+func TestCallRunsAhead(t *testing.T) { inVirtualGoFleet(t, testCallRunsAhead) }
+
+func testCallRunsAhead(t *testing.T) {
+	s := stage(t)
+	a := durable.NewActivity("A", func(_ context.Context, in string) (string, error) { return in + "!", nil })
+	o := durable.NewOrchestrator("Calls", func(ctx *durable.Context, in string) (out string, err error) {
+		retry := durable.WithRetry(durable.RetryPolicy{MaxAttempts: 2, FirstInterval: time.Millisecond})
+		for _, options := range [][]durable.ActivityOption{{durable.Idempotent()}, {durable.Idempotent(), retry}, {}} {
+			if out, err = a.Call(ctx, in, options...).Await(); err != nil {
+				return out, err
+			}
+		}
+		return out, nil
+	})
+	n := s.counting(commits)
+	s.run(o, a)
+	s.start("Calls", "i", `"x"`)
+	s.awaitStatus("i", history.Completed)
+	if n.Load() != 2 {
+		t.Errorf("%d commits instead of one behind the first two calls, and the last", n.Load())
 	}
 	s.whole("i")
 	s.clean()

@@ -107,6 +107,31 @@ func testChildrenDecidedAnewInAnotherOrder(t *testing.T) {
 	s.clean()
 }
 
+// TestUnnamedChildrenDecidedAnewInAnotherOrder: the same with ids that the engine makes. Both decisions start an instance with one
+// id, and the answer says by which of them it was started.
+func TestUnnamedChildrenDecidedAnewInAnotherOrder(t *testing.T) {
+	inVirtualTime(t, testUnnamedChildrenDecidedAnewInAnotherOrder)
+}
+
+func testUnnamedChildrenDecidedAnewInAnotherOrder(t *testing.T) {
+	s := stage(t)
+	kid := durable.NewOrchestrator("Kid", func(ctx *durable.Context, in string) (string, error) {
+		if in == "y" { // its answer comes after that of the other one
+			_, _ = durable.Timer(ctx, time.Second).Await()
+		}
+		return in + "!", nil
+	})
+	call := func(ctx *durable.Context, in string) *durable.Task[string] {
+		return durable.CallSubOrchestration[string](ctx, "Kid", in)
+	}
+	s.inAnotherOrder(inTurn(call), kid)
+	if out := s.awaitStatus("i", history.Completed); out != `"x!+y!"` {
+		t.Errorf("the output is %s", out)
+	}
+	s.whole("i")
+	s.clean()
+}
+
 // TestResultsOfUnknownWorkItems: rows that .NET wrote say nothing of work items, and results that .NET made have ids of their
 // own. They count, as do those of Go workers for rows that keep no id; only a result that names another work item does not.
 func TestResultsOfUnknownWorkItems(t *testing.T) {

@@ -3,6 +3,7 @@ package partition
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +18,9 @@ const (
 	// suspectAfter is how many attempts make a message one that is tried apart from others, so that these are not charged with
 	// what it does.
 	suspectAfter = 10
+	// suspectDelay is how long such a message waits after it was received, so that what kills the process at once does it without
+	// the message.
+	suspectDelay = 2 * time.Second
 	// suspectPause is how long a message waits that is to be tried apart from others, while another one is.
 	suspectPause = 200 * time.Millisecond
 )
@@ -27,6 +31,7 @@ const (
 // tally counts the attempts at a message that was received a few times already.
 type tally struct {
 	delivery *queues.Delivery
+	received time.Time
 	// failed is how many attempts failed, or ended with their process.
 	failed atomic.Int32
 	// noted is what the message says; guarded by the hold's busy.
@@ -37,7 +42,7 @@ func newTally(d *queues.Delivery) *tally {
 	if d.DequeueCount <= freeDeliveries {
 		return nil
 	}
-	t := &tally{delivery: d, noted: int32(d.Attempts)}
+	t := &tally{delivery: d, received: time.Now(), noted: int32(d.Attempts)}
 	t.failed.Store(int32(d.Attempts))
 	return t
 }
@@ -58,6 +63,9 @@ func (it *item) failedAttempts() int32 {
 }
 
 func (it *item) suspect() bool { return it.failedAttempts() >= suspectAfter }
+
+// fresh says whether a suspect was received only just now.
+func (it *item) fresh() bool { return it.suspect() && time.Since(it.tally().received) < suspectDelay }
 
 // note writes a count into a message, which stays locked; the caller holds busy.
 func (hs *holds) note(ctx context.Context, h *hold, attempts int32) error {
@@ -197,16 +205,18 @@ func hasSuspect(items []*item) bool {
 // apart makes sure that no other suspect is tried at the same time in this process: when the process dies, only one is
 // charged. False means that the items wait.
 func (s *session) apart(items []*item) (done func(), ok bool) {
-	if !hasSuspect(items) {
+	if !hasSuspect(items) || s.p.suspects.onTrial(s.id) {
 		return func() {}, true
 	}
-	select {
-	case s.p.cfg.Quarantine <- struct{}{}:
-		return func() { <-s.p.cfg.Quarantine }, true
-	default:
-		s.p.sessions.postpone(s, items, suspectPause)
-		return nil, false
+	if !slices.ContainsFunc(items, (*item).fresh) {
+		select {
+		case s.p.cfg.Quarantine <- struct{}{}:
+			return func() { <-s.p.cfg.Quarantine }, true
+		default:
+		}
 	}
+	s.p.sessions.postpone(s, items, suspectPause)
+	return nil, false
 }
 
 // ofTheInstance says whether an error lies with the instance as it is stored: no message is to blame more than another.

@@ -111,8 +111,12 @@ func (s *session) commit(ctx context.Context, ep *episode, answered map[int32]st
 		}
 	}
 	ep.committed.DeleteRowsFrom, ep.committed.DeleteRowsTo = s.oldRows(ep)
+	began := time.Now()
 	done, err := s.p.cfg.Tables.Commit(ctx, ep.committed)
+	s.p.cfg.Telemetry.Commit(outcomeOf(err), began)
+	s.p.health.took(time.Since(s.began))
 	if err != nil {
+		s.doubts(ep)
 		return fmt.Errorf("committing: %w", err)
 	}
 	ep.done = done
@@ -130,6 +134,7 @@ func (s *session) commit(ctx context.Context, ep *episode, answered map[int32]st
 		st.note(r)
 	}
 	st.episodes = episodes
+	s.report(ep)
 	s.p.started.add(s.id)
 	s.p.health.committed()
 	if s.p.goFleet() {

@@ -9,8 +9,10 @@ import (
 
 	"github.com/go-taskhub/taskhub/history"
 	"github.com/go-taskhub/taskhub/internal/replay"
+	"github.com/go-taskhub/taskhub/payloads"
 	"github.com/go-taskhub/taskhub/queues"
 	"github.com/go-taskhub/taskhub/tables"
+	"github.com/go-taskhub/taskhub/telemetry"
 )
 
 var errNoInstance = errors.New("it names no instance")
@@ -46,6 +48,7 @@ func (p *Partition) bury(ctx context.Context, d *queues.Delivery, attempts int, 
 	if err := p.cfg.Tables.PutDeadLetter(ctx, l); err != nil {
 		return l, err
 	}
+	p.cfg.Telemetry.DeadLetter(telemetry.ControlQueue)
 	p.log.Error("a message was tried in vain too often and is a dead letter now; mend the cause and replay it, or drop it",
 		keyLetter, l.ID(), keyInstance, l.InstanceID, keyEvent, l.Kind, keyReason, reason, keyCount, attempts)
 	return l, nil
@@ -54,6 +57,15 @@ func (p *Partition) bury(ctx context.Context, d *queues.Delivery, attempts int, 
 // undecodable sets a message aside that cannot be understood, or not be read now. To receive it is to try it, so its deliveries
 // are the attempts.
 func (p *Partition) undecodable(d *queues.Delivery, h *hold, why error) {
+	var missing *payloads.MissingError
+	if errors.As(why, &missing) {
+		p.running.Go(p.guarded("looking for a message's instance", func() { p.unreadable(d, h, func() { p.setAside(d, h, why) }) }))
+		return
+	}
+	p.setAside(d, h, why)
+}
+
+func (p *Partition) setAside(d *queues.Delivery, h *hold, why error) {
 	var broken *queues.UndecodableError
 	if attempts := d.DequeueCount - freeDeliveries; attempts >= mostAttempts && (errors.As(why, &broken) || errors.Is(why, errNoInstance)) {
 		p.running.Go(p.guarded("giving up a message", func() { p.giveUpUndecodable(p.work, d, h, int(attempts), why) }))
@@ -227,11 +239,19 @@ func (s *session) failChild(ctx context.Context, e *history.ExecutionStarted, te
 		}
 		s.p.cfg.Host.ControlMessagePut(answer.target)
 	}
+	row, err := s.p.cfg.Tables.GetInstance(ctx, s.id, getStatusOnly)
+	if err != nil {
+		return err
+	}
+	match := "" // there is none
+	if row != nil {
+		match = row.ETag
+	}
 	failed, output := history.Failed, DeadLetterError+": "+text
 	return s.writeEnd(ctx, tables.InstanceUpdate{
 		ExecutionID: e.Instance.ExecutionID, Name: &e.Name, Version: e.Version, CreatedTime: &e.Timestamp, LastUpdatedTime: &now, CompletedTime: &now,
 		Status: &failed, Output: &output,
-	}, "")
+	}, match)
 }
 
 // parkEarly sets an answer aside to an action that the history does not have. The action may still be committed, by a .NET

@@ -255,14 +255,16 @@ func TestUndecodableMessage(t *testing.T) { inVirtualTime(t, testUndecodableMess
 func testUndecodableMessage(t *testing.T) {
 	s := slowScene(t, goWaiter)
 	s.start("Waiter", "meant", "")
+	s.start("Waiter", "large", "")
 	s.start("Waiter", "other", "")
 	s.awaitStatus("meant", history.Running)
+	s.awaitStatus("large", history.Running)
 	s.awaitStatus("other", history.Running)
 	queue := s.hub.Queues().Control(0)
 	texts := []string{
 		"garbage",
 		`{"TaskMessage":{"Event":{"$type":"DurableTask.Core.History.FutureEvent, DurableTask.Core","EventId":-1},"OrchestrationInstance":{"InstanceId":"meant"}}}`,
-		`{"CompressedBlobName":"nobody/message-5406d36943694673afae6671a2fa1e57-EventRaised.json.gz"}`,
+		`{"CompressedBlobName":"large/message-5406d36943694673afae6671a2fa1e57-EventRaised.json.gz"}`,
 	}
 	for _, text := range texts {
 		if err := queue.PutText(context.Background(), text); err != nil {

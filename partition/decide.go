@@ -25,6 +25,8 @@ type outgoing struct {
 	underWay  bool   // it runs here, is being sent, or is in the hands of a receiver; guarded by localWork
 	arrived   bool   // it is durable elsewhere; guarded by localWork
 	ahead     *Ahead // it runs, and its decision is not committed; nil otherwise
+	// idempotent: the call says that it may begin before it is committed
+	idempotent bool
 }
 
 // oneWay says whether nothing will ever answer.
@@ -90,6 +92,7 @@ func (s *session) decide(ep *episode, actions []replay.Action) {
 		e.Common().Timestamp = ep.now
 		e.Common().IsPlayed = false
 		o := s.message(ep, a, e)
+		keepTrace(e, o)
 		ep.add(e, s.kept(o))
 		if o != nil {
 			ep.out = append(ep.out, o)
@@ -97,14 +100,18 @@ func (s *session) decide(ep *episode, actions []replay.Action) {
 	}
 }
 
-// kept is what the row of a decision keeps of its message: the id of a work item, if results of others with its number may
-// come. In a mixed fleet they are put before the commit; if that fails, the number may become another activity's. And
-// what a rewind undoes is decided once more, with the same number.
+// kept is what the row of a decision keeps of its message: the id of a work item, or the execution that a start names, if results of others with its number
+// may come. In a mixed fleet they are put before the commit; if that fails, the number may become another one's. And what a
+// rewind undoes is decided once more, with the same number.
 func (s *session) kept(o *outgoing) string {
-	if o == nil || !o.isActivity() || s.p.goFleet() && s.st.rewound == 0 {
-		return ""
+	switch {
+	case o == nil:
+	case o.isActivity() && (!s.p.goFleet() || s.st.rewound > 0):
+		return o.envelope.ActivityID
+	case o.isStart() && !s.p.goFleet():
+		return startID(o)
 	}
-	return o.envelope.ActivityID
+	return ""
 }
 
 // message makes the message of a decision; markers have none.
@@ -121,7 +128,7 @@ func (s *session) message(ep *episode, a replay.Action, created history.Event) *
 	case *replay.CreateSubOrchestration:
 		return s.child(ep, id, a)
 	case *replay.SendEvent:
-		raised := &history.EventRaised{Name: a.Name, Input: a.Input}
+		raised := &history.EventRaised{Name: a.Name, Input: a.Input, ParentTrace: s.p.cfg.Telemetry.Event(s.st.started)}
 		o := s.envelope(ep, id, raised, history.Instance{InstanceID: a.InstanceID}, a.Name, a.Input)
 		// Rows of .NET tell events apart by time, name and input alone, so no two events of an episode have one time.
 		raised.Timestamp = ep.now.Add(time.Duration(id) * tick)
@@ -133,6 +140,7 @@ func (s *session) message(ep *episode, a replay.Action, created history.Event) *
 
 func (s *session) workItem(ep *episode, id int32, a *replay.ScheduleTask) *outgoing {
 	scheduled := &history.TaskScheduled{Name: a.Name, Version: &a.Version, Input: a.Input, Tags: a.Tags}
+	scheduled.ParentTrace = s.p.cfg.Telemetry.Call(s.st.started, s.st.executionID, id, s.st.rewound)
 	o := s.envelope(ep, id, scheduled, s.self(), a.Name, a.Input)
 	scheduled.EventID = id
 	if committed, ok := s.st.workItems[id]; ok {
@@ -141,7 +149,7 @@ func (s *session) workItem(ep *episode, id int32, a *replay.ScheduleTask) *outgo
 		o.envelope.ActivityID = againID(o.envelope.ActivityID, n)
 	}
 	o.envelope.Message.Context = s.executionContext()
-	o.queue, o.target = s.p.cfg.Queues.WorkItems(), workItems
+	o.queue, o.target, o.idempotent = s.p.cfg.Queues.WorkItems(), workItems, a.Idempotent
 	return o
 }
 
@@ -157,6 +165,7 @@ func (s *session) child(ep *episode, id int32, a *replay.CreateSubOrchestration)
 			Name: st.started.Name, Instance: s.self(), TaskScheduleID: id, Version: st.started.Version,
 		},
 	}
+	start.ParentTrace = s.p.cfg.Telemetry.Call(st.started, st.executionID, id, st.rewound)
 	o := s.envelope(ep, id, start, target, a.Name, a.Input)
 	o.envelope.Message.Context = s.executionContext()
 	return s.control(o)
@@ -174,6 +183,9 @@ func (s *session) answerToParent(ep *episode, out *replay.Outcome) *outgoing {
 	}
 	o := s.control(s.envelope(ep, out.EventID, e, parent.Instance, "answer", out.Result))
 	o.answer = true
+	if id := s.st.answerID(); id != "" && !s.p.goFleet() {
+		o.envelope.ActivityID = id
+	}
 	return o
 }
 

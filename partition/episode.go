@@ -24,6 +24,8 @@ type episode struct {
 	// newGeneration: the rows replace the history instead of extending it.
 	newGeneration bool
 	customStatus  *string
+	over          []finished    // generations that end with it, if somebody wants to know
+	starts        bool          // it is the instance's first
 	inherited     *string       // custom status that the new generation began with
 	arrived       chan struct{} // told of results of activities that run ahead
 	gathered      int           // bytes of such results
@@ -52,6 +54,7 @@ func (s *session) pass(ep *episode, accepted []*item) error {
 	ep.addMarker(&history.OrchestratorStarted{})
 	for _, it := range accepted {
 		it.event.Common().IsPlayed = true
+		s.beginsTrace(ep, it.event)
 		ep.add(it.event, consumedID(it))
 	}
 	if st.unhosted {
@@ -141,6 +144,7 @@ func (s *session) nextGeneration(ep *episode, out *replay.Outcome) (*replay.Turn
 		Parent:   old.Parent, Name: old.Name, Version: version, Input: out.NewInput, Tags: old.Tags,
 		ParentTrace: old.ParentTrace,
 	}
+	s.generationEnds(ep)
 	st.replay.Unload()
 	if s.p.goFleet() {
 		s.retireMessages(ep)
@@ -153,7 +157,7 @@ func (s *session) nextGeneration(ep *episode, out *replay.Outcome) (*replay.Turn
 			st.messages[r.Event] = r.ActivityID
 		}
 	}
-	st.workItems, st.rewound = map[int32]string{}, 0
+	st.workItems, st.children, st.rewound = map[int32]string{}, map[int32]child{}, 0
 	ep.records, ep.firstRow, ep.newGeneration = nil, 0, true
 	ep.addMarker(&history.OrchestratorStarted{})
 	ep.add(start, "")

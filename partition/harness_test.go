@@ -22,6 +22,7 @@ import (
 	"github.com/go-taskhub/taskhub/internal/testkit"
 	"github.com/go-taskhub/taskhub/queues"
 	"github.com/go-taskhub/taskhub/storage"
+	"github.com/go-taskhub/taskhub/tables"
 	"github.com/go-taskhub/taskhub/taskhub"
 )
 
@@ -344,9 +345,9 @@ func (h *fakeHost) HandOver(index int, o HandOver) bool {
 	}
 	return !h.deaf.Load() && h.part.Load().Take(o)
 }
-func (h *fakeHost) ControlMessagePut(int)   { h.part.Load().Wake() }
-func (h *fakeHost) WorkItemPut()            { h.visible.Add(1) }
-func (h *fakeHost) InstanceEnded(id string) { h.ended(id) }
+func (h *fakeHost) ControlMessagePut(int)                          { h.part.Load().Wake() }
+func (h *fakeHost) WorkItemPut()                                   { h.visible.Add(1) }
+func (h *fakeHost) InstanceEnded(id string, _ *tables.InstanceRow) { h.ended(id) }
 
 func (h *fakeHost) OfferActivity(w WorkItem) bool {
 	e := w.Envelope.Message.Event.(*history.TaskScheduled)

@@ -75,6 +75,9 @@ type holds struct {
 	lock   time.Duration
 	logger *slog.Logger
 
+	// deleted is told of each message that was deleted; nil for nobody.
+	deleted func(*queues.Queue)
+
 	mu   sync.Mutex
 	byID map[string]*hold
 	// aside are messages that were put off and have not come back.
@@ -155,7 +158,11 @@ func (hs *holds) delete(ctx context.Context, list []*hold) {
 	hs.each(ctx, list, "delete", func(ctx context.Context, h *hold) error {
 		h.settled = true
 		r, _ := h.snapshot()
-		return h.queue.Delete(ctx, r)
+		err := h.queue.Delete(ctx, r)
+		if err == nil && hs.deleted != nil {
+			hs.deleted(h.queue)
+		}
+		return err
 	})
 	hs.forget(list...)
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
+	"strings"
 
 	"github.com/go-taskhub/taskhub/history"
 )
@@ -49,6 +50,23 @@ func againID(message string, rewound int32) string {
 // childExecutionID derives the execution id of a sub-orchestration.
 func childExecutionID(executionID string, eventID int32, instanceID, name string, input *string) string {
 	return hexID(deriveID("child", executionID, itoa(eventID), instanceID, name, deref(input)))
+}
+
+// madeHere says whether an execution id has the form of those that Go workers derive.
+func madeHere(executionID string) bool {
+	return len(executionID) == 32 && executionID[12] == '8' && strings.IndexByte("89ab", executionID[16]) >= 0
+}
+
+// childAnswerID derives the id of the answer of a sub-orchestration from the execution id that its start named. Its variant is none
+// that other ids have.
+func childAnswerID(start string) string {
+	id := deriveID("child answer", strings.ToLower(start))
+	id[8] = id[8]&0x1f | 0xc0
+	return dashedID(id)
+}
+
+func isChildAnswer(id string) bool {
+	return len(id) == 36 && id[14] == '8' && (id[19]|0x20 == 'c' || id[19]|0x20 == 'd')
 }
 
 // nextExecutionID derives the execution id of the generation that continues as new.

@@ -10,6 +10,7 @@ import (
 	"github.com/go-taskhub/taskhub/internal/replay"
 	"github.com/go-taskhub/taskhub/queues"
 	"github.com/go-taskhub/taskhub/tables"
+	"github.com/go-taskhub/taskhub/telemetry"
 )
 
 // Lease is the ownership of one control queue. The receive loop renews it; the other methods may be called from any
@@ -52,8 +53,8 @@ type Host interface {
 	ControlMessagePut(partition int)
 	// WorkItemPut tells that a visible work item was put.
 	WorkItemPut()
-	// InstanceEnded tells that an instance's terminal status was written.
-	InstanceEnded(instanceID string)
+	// InstanceEnded tells that an instance's terminal status was written. The row is as written; nil when that is not known.
+	InstanceEnded(instanceID string, row *tables.InstanceRow)
 }
 
 // WorkItem is an activity's work item in the work-item queue, held invisible by the process that put it.
@@ -103,7 +104,8 @@ type Config struct {
 	MessageLock time.Duration
 	// MaxPoll is the longest pause between two looks at an idle queue. Defaults to 5 seconds.
 	MaxPoll time.Duration
-	// StatusDelay is how long changes of a running instance's status row are gathered before they are written.
+	// StatusDelay is how long changes of a running instance's status row are gathered before they are written; while steps take
+	// more than an eighth of that, eight times as long as a step, but no more than ten seconds.
 	// Defaults to 500 milliseconds.
 	StatusDelay time.Duration
 	// MaxSessions is how many idle sessions stay in memory. Defaults to 10,000.
@@ -117,6 +119,8 @@ type Config struct {
 	Pressed func() bool
 	// Errors says how failures are written. Defaults to failure details.
 	Errors replay.ErrorStyle
+	// Telemetry is told what the partition does. Defaults to none.
+	Telemetry *telemetry.Recorder
 	// StuckAfter is how long a body may run without reaching the next await. Defaults to 10 seconds.
 	StuckAfter time.Duration
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/go-taskhub/taskhub/history"
+	"github.com/go-taskhub/taskhub/tables"
 )
 
 // item is one thing an instance has to deal with: a received message, a result made in this process, or a timer that
@@ -24,6 +25,9 @@ type item struct {
 	tries int
 	// handed is set for what another session of this process handed over.
 	handed *handed
+	// row is the status row as it was when a client of this process handed its start over; nil for all others.
+	row      *tables.InstanceRow
+	rowUntil time.Time
 }
 
 func newItem(env *history.Envelope, deliveries int64, inserted time.Time, hs ...*hold) *item {

@@ -87,7 +87,7 @@ func (s *session) carryLater(ep *episode, carried []*history.EventRaised) []*his
 		return carried
 	}
 	for i, e := range carried[mostCarried:] {
-		raised := &history.EventRaised{Name: e.Name, Input: e.Input}
+		raised := &history.EventRaised{Name: e.Name, Input: e.Input, ParentTrace: e.ParentTrace}
 		id := int32(i)
 		o := s.envelope(ep, id, raised, history.Instance{InstanceID: s.id}, "carried "+e.Name, e.Input)
 		raised.Timestamp = ep.now.Add(time.Duration(i) * tick)

@@ -26,6 +26,7 @@ type Partition struct {
 	sessions *sessions
 	timers   *timers
 	active   *activeList
+	suspects *suspects
 	wake     chan struct{}
 	room     chan struct{}
 
@@ -63,9 +64,13 @@ func New(cfg Config) *Partition {
 	}
 	p.log = cfg.Logger.With(keyPartition, cfg.Lease.Partition(), keyQueue, p.queue.Name())
 	p.holds = newHolds(cfg.MessageLock, p.log)
+	if cfg.Telemetry.Measuring() {
+		p.holds.deleted = p.reportDeleted
+	}
 	p.sessions = newSessions(p)
 	p.timers = newTimers(p.timerDue)
 	p.active = newActiveList(p)
+	p.suspects = newSuspects(p)
 	p.work, p.endWork = context.WithCancelCause(context.Background())
 	p.receive, p.endRecv = context.WithCancel(p.work)
 	return p
@@ -88,6 +93,7 @@ func (p *Partition) Start() {
 		if p.goFleet() {
 			p.loop("keeping the active list", func() { p.active.run(p.work) })
 			p.loop("taking over instances", func() { p.takeOver(p.receive) })
+			p.loop("trying suspects", func() { p.suspects.run(p.receive) })
 			p.loop("replacing held messages", func() { p.sweepAnchors(p.work) })
 		}
 	})

@@ -97,6 +97,7 @@ func (p *Partition) receiveOnce(n int) (int, error) {
 		return 0, err
 	}
 	p.health.received(time.Now())
+	p.reportReceived(batch)
 	until := sent.Add(p.cfg.MessageLock)
 	for _, d := range batch {
 		p.accept(d, until)

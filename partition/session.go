@@ -13,6 +13,7 @@ import (
 	"github.com/go-taskhub/taskhub/internal/replay"
 	"github.com/go-taskhub/taskhub/queues"
 	"github.com/go-taskhub/taskhub/tables"
+	"github.com/go-taskhub/taskhub/telemetry"
 )
 
 // eventsPerEpisode keeps an episode's consumed events well inside one transaction.
@@ -53,7 +54,11 @@ type session struct {
 	letters  []*letter // messages for the instance that could not be understood; guarded by sessions.mu
 	damaged  bool      // the status row says that the history cannot be read
 	mustLoad bool      // another owner has left it, and it could not be loaded yet
+	began    time.Time // when the turn did, before it waited for its slot
 	unsure   bool      // the last step failed: what there is to do shows when the next one has loaded the instance
+
+	trail *telemetry.Trail // follows what is committed, for its spans; nil without traces
+	doubt *doubt           // a commit that failed, and may be there nevertheless; nil for none
 
 	work *localWork // shared with whoever answers for hand-overs; empty in a mixed fleet
 }
@@ -78,11 +83,22 @@ func newSession(p *Partition, id string) *session {
 
 // run works until the mailbox is empty.
 func (s *session) run() {
+	deepen(0)
 	for s.turn() {
 	}
 }
 
+// deepen makes the goroutine's stack as large as a turn needs it. Otherwise it is doubled several times on the way down to the
+// storage, and copied with all frames each time, which shows in profiles.
+//
+//go:noinline
+func deepen(at uint8) byte {
+	var frame [13 << 10]byte
+	return frame[at]
+}
+
 func (s *session) turn() bool {
+	s.began = time.Now()
 	select {
 	case s.p.cfg.Slots <- struct{}{}:
 	case <-s.p.work.Done():
@@ -95,6 +111,10 @@ func (s *session) turn() bool {
 	items, due, ok := s.p.sessions.take(s, s.p.eventsPerEpisode())
 	if !ok {
 		return false
+	}
+	if s.p.suspects.waits(s.id) {
+		s.p.sessions.withhold(s, items, due, time.Second)
+		return true
 	}
 	s.mustLoad = s.mustLoad || due.load
 	if len(items) > 0 || s.mustLoad {
@@ -143,6 +163,9 @@ func (s *session) step(items []*item, load bool) {
 		return
 	}
 	s.conflicts, s.mustLoad, s.unsure, s.damaged = 0, false, false, false
+	if s.st != nil && s.st.unhosted {
+		s.p.suspects.settle(s.id) // nothing of it runs here
+	}
 	s.settle(ctx, found)
 }
 
@@ -220,6 +243,9 @@ func (s *session) advance(ctx context.Context, found *sorted) error {
 func (s *session) advanceOnce(ctx context.Context, found *sorted, accepted []*item) error {
 	ep := &episode{firstRow: s.st.rows, base: s.st.executionID}
 	defer ep.discard() // nothing once it is committed
+	if r := s.p.cfg.Telemetry; r.Measuring() && s.st.exists() {
+		defer r.Episode(s.st.started.Name, time.Now())
+	}
 	if err := s.pass(ep, accepted); err != nil {
 		return err
 	}
@@ -316,7 +342,31 @@ func (s *session) settleCopies(ctx context.Context, copies []*item) {
 			s.work.canceled(it.executionID(), e)
 		}
 	}
-	s.anchorOrDelete(ctx, copies)
+	s.anchorOrDelete(ctx, s.listCounted(ctx, copies))
+}
+
+// listCounted lets a row on the active list take the place of copies whose owners died with what the instance has in this process,
+// so that the row counts the next ones, and returns the other copies.
+func (s *session) listCounted(ctx context.Context, copies []*item) (others []*item) {
+	var counted []*item
+	attempts := int32(0)
+	for _, it := range copies {
+		if t := it.tally(); t != nil && it.holds[0].queue == s.p.queue {
+			counted, attempts = append(counted, it), max(attempts, t.failed.Load()+1)
+		} else {
+			others = append(others, it)
+		}
+	}
+	if len(counted) == 0 || s.work.idle() {
+		return copies
+	}
+	s.p.active.attempt(s.id, attempts)
+	if err := s.p.active.ensure(ctx, s.id); err != nil {
+		return copies // it was logged
+	}
+	s.p.holds.delete(ctx, holdsOf(counted))
+	s.p.taken(counted)
+	return others
 }
 
 // failed decides what becomes of items whose episode could not be finished. The session is dropped in any case: what
@@ -330,6 +380,9 @@ func (s *session) failed(ctx context.Context, items []*item, load bool, err erro
 	}
 	hopeless := isHopeless(err)
 	charged := load && hopeless && s.p.active.failed(s.id)
+	if hopeless {
+		s.p.suspects.settle(s.id)
+	}
 	if load {
 		s.p.sessions.wakeLater(s.id, s.loadPause(hopeless))
 	}
@@ -423,6 +476,7 @@ func (s *session) ensureLoaded(ctx context.Context) error {
 		return err
 	}
 	s.st = stateOf(h)
+	s.loaded(h)
 	s.staleBlobs = append(s.staleBlobs, h.StaleBlobs...)
 	return s.noteLoaded(h)
 }
@@ -455,12 +509,16 @@ func (s *session) ensureReplayed() error {
 }
 
 func (s *session) newReplay(def *replay.Definition) *replay.Session {
-	s.st.replay = replay.NewSession(replay.Config{
+	s.st.replay = s.replayOf(def)
+	return s.st.replay
+}
+
+func (s *session) replayOf(def *replay.Definition) *replay.Session {
+	return replay.NewSession(replay.Config{
 		Definition: def,
 		Instance:   history.Instance{InstanceID: s.id, ExecutionID: history.String(s.st.executionID)},
 		Logger:     s.p.log, // to which Context.Logger adds the instance and the execution
 		Errors:     s.p.cfg.Errors,
 		StuckAfter: s.p.cfg.StuckAfter, CustomStatus: s.st.customStatus,
 	})
-	return s.st.replay
 }

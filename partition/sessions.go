@@ -78,6 +78,14 @@ func (ss *sessions) postpone(s *session, items []*item, rest time.Duration) {
 	time.AfterFunc(rest, func() { ss.resume(s) })
 }
 
+// withhold is postpone for a session that must not begin anything yet.
+func (ss *sessions) withhold(s *session, items []*item, d due, rest time.Duration) {
+	ss.mu.Lock()
+	s.due.add(d)
+	ss.mu.Unlock()
+	ss.postpone(s, items, rest)
+}
+
 func (ss *sessions) resume(s *session) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()

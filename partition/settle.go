@@ -65,9 +65,11 @@ func (s *session) recallTimers() {
 	}
 }
 
-// unknown says whether there may be work that this session has not seen yet: it was summoned and had no turn, or it could
-// not be loaded.
-func (s *session) unknown() bool { return s.mustLoad || s.unsure || s.due.load }
+// unknown says whether there may be work that this session has not seen yet: it was summoned and had no turn, it could not be
+// loaded, or it waits to be tried.
+func (s *session) unknown() bool {
+	return s.mustLoad || s.unsure || s.due.load || s.p.suspects.waits(s.id)
+}
 
 // pendingWork says whether a load found work that was not taken over yet, as when nobody here hosts the orchestrator.
 func (s *session) pendingWork() bool {

@@ -115,9 +115,9 @@ func (s *session) recognise(ctx context.Context, it *item, out *sorted) (verdict
 	case *history.TaskFailed:
 		return s.result(it, out, e.TaskScheduledID)
 	case *history.SubOrchestrationCompleted:
-		return s.childAnswer(it, out, e.TaskScheduledID)
+		return s.childAnswer(ctx, it, out, e.TaskScheduledID)
 	case *history.SubOrchestrationFailed:
-		return s.childAnswer(it, out, e.TaskScheduledID)
+		return s.childAnswer(ctx, it, out, e.TaskScheduledID)
 	case *history.TimerFired:
 		return s.timer(it, out, e)
 	case *history.EventRaised, *history.ExecutionTerminated, *history.ExecutionSuspended, *history.ExecutionResumed, *history.GenericEvent:
@@ -136,16 +136,6 @@ func (s *session) result(it *item, out *sorted, id int32) (verdict, string, erro
 		return drop, "it is the result of another work item with the same number", nil
 	}
 	return s.answer(out, id, history.KindTaskScheduled)
-}
-
-// childAnswer judges the outcome of a sub-orchestration, which may be of another one for the same reason. The answer says whose
-// it is.
-func (s *session) childAnswer(it *item, out *sorted, id int32) (verdict, string, error) {
-	child, known := s.st.children[id]
-	if from := it.envelope.Sender; known && from != nil && from.InstanceID != "" && from.InstanceID != child {
-		return drop, "it is the answer of another sub-orchestration with the same number", nil
-	}
-	return s.answer(out, id, history.KindSubOrchestrationCreated)
 }
 
 // answer judges the outcome of an action.

@@ -24,7 +24,7 @@ type state struct {
 	messages    map[history.Event]string // ids of the messages that external events came with
 	timers      map[int32]time.Time      // committed timers that have not fired
 	workItems   map[int32]string         // ids of the work items of open activities, where the history has them
-	children    map[int32]string         // ids of the instances of open sub-orchestrations
+	children    map[int32]child          // open sub-orchestrations
 	rewound     int32                    // events that a rewind has left; more after each
 	withheld    map[int32]struct{}       // actions answered since the instance was suspended, which its code has not seen
 	last        time.Time                // of the newest event
@@ -106,8 +106,8 @@ func (st *state) note(r tables.Record) {
 	case *history.GenericEvent:
 		st.rewound++
 	case *history.SubOrchestrationCreated:
-		if child := deref(e.InstanceID); child != "" {
-			st.children[e.EventID] = child
+		if id := deref(e.InstanceID); id != "" {
+			st.children[e.EventID] = childOf(r, id)
 		}
 	case *history.SubOrchestrationCompleted:
 		delete(st.children, e.TaskScheduledID)
@@ -177,7 +177,7 @@ func (st *state) retire() map[identity]time.Time {
 // forgetGeneration empties what belongs to the rows of one generation.
 func (st *state) forgetGeneration() {
 	st.consumed, st.messages = map[identity]struct{}{}, map[history.Event]string{}
-	st.timers, st.workItems, st.children, st.rewound = map[int32]time.Time{}, map[int32]string{}, map[int32]string{}, 0
+	st.timers, st.workItems, st.children, st.rewound = map[int32]time.Time{}, map[int32]string{}, map[int32]child{}, 0
 }
 
 // exists says whether the instance has a history.

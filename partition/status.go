@@ -17,6 +17,7 @@ type status struct {
 	triggers []*hold                // messages that may go once the row is written
 	terminal bool
 	armed    bool
+	soon     bool // it is armed for what is not to wait for long
 	etag     string
 	// child: the row may not exist yet. A top-level row that is missing was purged.
 	child bool
@@ -27,12 +28,19 @@ type status struct {
 	owners   [2]string // execution ids of the current and of the first generation
 	failures int       // writes in a row that failed
 	shown    *string   // custom status as last written
+	// row is what the status row holds, as far as that is known, under etag.
+	row *tables.InstanceRow
 }
 
 func (st *status) dirty() bool { return st.update != nil }
 
 // adopt takes over a row that was read.
-func (st *status) adopt(row *tables.InstanceRow) { st.etag, st.exists = row.ETag, true }
+func (st *status) adopt(row *tables.InstanceRow) { st.etag, st.exists, st.row = row.ETag, true, row }
+
+// written notes what was written over the row that was known.
+func (st *status) written(u tables.InstanceUpdate, etag string) {
+	st.etag, st.exists, st.shown, st.row = etag, true, u.CustomStatus, st.row.With(u, etag)
+}
 
 // renewStatus forgets what an earlier execution has not written: its row belongs to the one that begins. Of a
 // sub-orchestration not even the row is known, it may have been purged in between.
@@ -40,7 +48,7 @@ func (s *session) renewStatus(ctx context.Context, child bool) {
 	old := s.status
 	s.status = status{armed: old.armed}
 	if !child {
-		s.status.etag, s.status.exists = old.etag, old.exists
+		s.status.etag, s.status.exists, s.status.row = old.etag, old.exists, old.row
 	}
 	s.p.holds.delete(ctx, old.triggers)
 }
@@ -54,6 +62,9 @@ func (s *session) recordStatus(ctx context.Context, ep *episode, triggers []*hol
 	}
 	if s.st.behindRow != nil {
 		fold(s.st.behindRow, u)
+	}
+	if deref(ep.customStatus) != deref(s.status.shown) && ep.outcome == nil {
+		s.flushSoon()
 	}
 	shows := s.status.gather(u, ep.customStatus)
 	s.claimRow()
@@ -87,11 +98,29 @@ func (s *session) claimRow() {
 // slowestFlush is the longest pause between attempts to write a row.
 const slowestFlush = time.Minute
 
+// statusDelay is how long changes of a status row are gathered: longer where steps take long, as a storage or a process that is
+// that busy has other things to do. What is on its way to its end anyway then often takes one write.
+func (p *Partition) statusDelay() time.Duration {
+	const steps = 8
+	return min(max(p.cfg.StatusDelay, steps*time.Duration(p.health.stepTime.Load())), max(mostStatusDelay, p.cfg.StatusDelay))
+}
+
+// mostStatusDelay bounds how long changes are gathered where steps take long.
+const mostStatusDelay = 10 * time.Second
+
 func (s *session) armFlush() {
 	if !s.status.armed {
 		s.status.armed = true
-		delay := min(s.p.cfg.StatusDelay<<min(s.status.failures, 10), max(slowestFlush, s.p.cfg.StatusDelay))
+		delay := min(s.p.statusDelay()<<min(s.status.failures, 10), max(slowestFlush, s.p.cfg.StatusDelay))
 		time.AfterFunc(delay, func() { s.p.sessions.poke(s.id, due{flush: true}) })
+	}
+}
+
+// flushSoon lets the row be written before it would be where steps take long: a custom status is there to be looked at.
+func (s *session) flushSoon() {
+	if !s.status.soon && s.p.statusDelay() > s.p.cfg.StatusDelay {
+		s.status.soon = true
+		time.AfterFunc(s.p.cfg.StatusDelay, func() { s.p.sessions.poke(s.id, due{flush: true}) })
 	}
 }
 
@@ -159,11 +188,11 @@ func (s *session) flushStatus(ctx context.Context) error {
 		s.drop()
 		s.work.abandon()
 	}
-	s.status = status{etag: s.status.etag, exists: s.status.exists, shown: s.status.shown}
-	s.p.holds.delete(ctx, triggers)
+	s.status = status{etag: s.status.etag, exists: s.status.exists, shown: s.status.shown, row: s.status.row}
 	if terminal {
-		s.p.cfg.Host.InstanceEnded(s.id)
+		s.p.cfg.Host.InstanceEnded(s.id, s.status.row)
 	}
+	s.p.holds.delete(ctx, triggers)
 	s.deleteStaleBlobs(ctx)
 	return nil
 }
@@ -177,7 +206,7 @@ func (s *session) writeStatus(ctx context.Context) (gone bool, err error) {
 			s.status.fresh = false
 			etag, err := s.p.cfg.Tables.InsertUpdate(ctx, u)
 			if err == nil {
-				s.status.etag, s.status.exists, s.status.shown = etag, true, u.CustomStatus
+				s.status.written(u, etag)
 				return false, nil
 			}
 			if !errors.Is(err, tables.ErrConflict) {
@@ -193,6 +222,8 @@ func (s *session) writeStatus(ctx context.Context) (gone bool, err error) {
 				s.log.Info("the instance's status row is gone: it was purged")
 				return true, nil
 			case row == nil: // a sub-orchestration's first row
+				s.status.fresh = true
+				continue
 			case s.endedElsewhere(row, u):
 				s.log.Warn("another worker has ended the instance meanwhile; what this one has of it is dropped")
 				return true, nil
@@ -206,10 +237,10 @@ func (s *session) writeStatus(ctx context.Context) (gone bool, err error) {
 		etag, err := s.p.cfg.Tables.MergeInstance(ctx, u, s.status.etag)
 		switch {
 		case err == nil:
-			s.status.etag, s.status.exists, s.status.shown = etag, true, u.CustomStatus
+			s.status.written(u, etag)
 			return false, nil
 		case errors.Is(err, tables.ErrRowNotFound), errors.Is(err, tables.ErrConflict):
-			s.status.etag = ""
+			s.status.etag, s.status.row = "", nil
 		default:
 			return false, err
 		}
@@ -279,6 +310,7 @@ func (s *session) catchUpStatus(ctx context.Context, found *sorted, takenOver bo
 	}
 	s.status.gather(u, s.status.shown)
 	if !s.p.goFleet() {
+		s.p.holds.applied(ctx, holdsOf(found.copies))
 		s.status.triggers = append(s.status.triggers, holdsOf(found.copies)...)
 		found.copies = nil
 	}
@@ -323,15 +355,22 @@ func (s *session) terminatePending(ctx context.Context, row *tables.InstanceRow,
 	}, row.ETag)
 }
 
+// writeEnd writes a row that has the given ETag, or with none one that is not there: a request that arrives late must not write
+// over what is newer.
 func (s *session) writeEnd(ctx context.Context, u tables.InstanceUpdate, match string) error {
 	u.InstanceID, u.Hub = s.id, s.p.cfg.Names.Hub()
-	_, err := s.p.cfg.Tables.MergeInstance(ctx, u, match)
+	var err error
+	if match == "" {
+		_, err = s.p.cfg.Tables.InsertUpdate(ctx, u)
+	} else {
+		_, err = s.p.cfg.Tables.MergeInstance(ctx, u, match)
+	}
 	switch {
 	case errors.Is(err, tables.ErrRowNotFound):
 		return nil // purged meanwhile
 	case err != nil:
 		return err
 	}
-	s.p.cfg.Host.InstanceEnded(s.id)
+	s.p.cfg.Host.InstanceEnded(s.id, nil)
 	return nil
 }

@@ -80,10 +80,16 @@ func (p *Partition) adopt(ctx context.Context, dead []tables.ActiveRow) error {
 	if err := p.owned(); err != nil {
 		return err
 	}
-	ids := make([]string, len(dead))
+	ids, suspects := make([]string, len(dead)), false
 	for i, r := range dead {
 		ids[i] = r.InstanceID
-		p.active.attempt(r.InstanceID, r.Attempts+1)
+		if r.Attempts < suspectTakeovers {
+			p.active.attempt(r.InstanceID, r.Attempts+1)
+			continue
+		}
+		p.active.inherit(r.InstanceID, r.Attempts)
+		p.suspects.add(r.InstanceID, r.Attempts)
+		suspects = true
 	}
 	if err := p.active.ensure(ctx, ids...); err != nil {
 		return err
@@ -91,8 +97,14 @@ func (p *Partition) adopt(ctx context.Context, dead []tables.ActiveRow) error {
 	if err := p.cfg.Tables.DeleteActive(ctx, dead); err != nil {
 		return err
 	}
+	p.cfg.Telemetry.TakenOver(len(ids))
 	for _, id := range ids {
-		p.sessions.summon(id)
+		if !p.suspects.waits(id) {
+			p.sessions.summon(id)
+		}
+	}
+	if suspects {
+		signal(p.suspects.kick)
 	}
 	return nil
 }

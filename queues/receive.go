@@ -39,6 +39,33 @@ type Delivery struct {
 	Text string
 }
 
+// Lag is how long the message had been due at an instant: since it was put, or since its timer or start was to come. A message
+// that was delivered before has none, as it was put off on purpose. The clocks are the service's and the caller's.
+func (d *Delivery) Lag(now time.Time) time.Duration {
+	due := d.InsertedAt
+	if d.DequeueCount > 1 || due.IsZero() {
+		return 0
+	}
+	if d.Envelope != nil && d.Envelope.Message != nil {
+		switch e := d.Envelope.Message.Event.(type) {
+		case *history.TimerFired:
+			due = later(due, e.FireAt)
+		case *history.ExecutionStarted:
+			if e.ScheduledStart != nil {
+				due = later(due, *e.ScheduledStart)
+			}
+		}
+	}
+	return max(now.Sub(due), 0)
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
 // Receipt returns the right to change the message.
 func (d *Delivery) Receipt() Receipt {
 	return Receipt{ID: d.ID, PopReceipt: d.PopReceipt, Blob: d.Blob}

@@ -190,7 +190,7 @@ var errTooMany = errors.New("others keep changing the schedule; trying again lat
 // Attribute keys of log records.
 const (
 	keyError     = "error"
-	keyInstance  = "instance"
+	keyInstance  = "instance_id"
 	keyPartition = "partition"
 	keyReason    = "reason"
 	keySchedule  = "schedule"

@@ -51,6 +51,9 @@ type counters struct {
 	bytesSent     atomic.Int64
 	bytesReceived atomic.Int64
 	retries       atomic.Int64
+
+	observers observers
+	paces     [serviceCount]*pace
 }
 
 func newCounters() *counters { return &counters{} }

@@ -26,9 +26,10 @@ type sender struct {
 }
 
 func newSender(cfg Config, t *target, info *serviceInfo, counts *counters) *sender {
+	counts.paces[info.service] = newPace(cfg, info)
 	s := &sender{
 		next: cfg.Transport, info: info, sas: t.sas[info.service], timeout: cfg.AttemptTimeout,
-		slots: make(chan struct{}, cfg.MaxConcurrency), counts: counts, pace: newPace(cfg, info),
+		slots: make(chan struct{}, cfg.MaxConcurrency), counts: counts, pace: counts.paces[info.service],
 	}
 	if u, err := url.Parse(t.endpoints[info.service]); err == nil {
 		s.base = u.Path
@@ -49,7 +50,9 @@ func (s *sender) Do(req *http.Request) (*http.Response, error) {
 	s.counts.sent(op, max(0, req.ContentLength))
 
 	watch := startWatch(caller, s.timeout, req.ContentLength)
+	observe := s.counts.observers.begin(op)
 	resp, err := s.next.Do(s.prepare(req, watch.ctx))
+	observe.end(resp)
 	if err != nil {
 		err = s.failure(req, watch, err)
 		watch.stop()

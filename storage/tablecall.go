@@ -41,6 +41,7 @@ type TableCall struct {
 type TableAnswer struct {
 	ETag string // of the entity, or empty
 	Body []byte
+	Date time.Time // when the service answered, by its clock and in whole seconds; zero when it does not say
 }
 
 // CallTable sends a request to the Table service. An answer other than 2xx is an *azcore.ResponseError, as from the SDK's
@@ -49,6 +50,7 @@ func (a *Account) CallTable(ctx context.Context, call TableCall) (TableAnswer, e
 	var answer TableAnswer
 	err := a.tableCalls.send(ctx, call, func(resp *http.Response, body []byte) error {
 		answer = TableAnswer{ETag: resp.Header.Get("ETag"), Body: body}
+		answer.Date, _ = http.ParseTime(resp.Header.Get("Date"))
 		return nil
 	})
 	return answer, err

@@ -29,6 +29,7 @@ const (
 	colEventID             = "EventId"
 	colOrchestrationStatus = "OrchestrationStatus"
 	colTaskScheduledID     = "TaskScheduledId"
+	colTimerID             = "TimerId"
 	colInstanceID          = "InstanceId"
 )
 

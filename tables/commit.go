@@ -13,6 +13,7 @@ import (
 	"github.com/go-taskhub/taskhub/history"
 	"github.com/go-taskhub/taskhub/internal/edm"
 	"github.com/go-taskhub/taskhub/internal/layout"
+	"github.com/go-taskhub/taskhub/storage"
 )
 
 // Commit is a set of new events to be added to an instance's history.
@@ -220,7 +221,7 @@ func (s *Store) writeChunk(ctx context.Context, c Commit, key string, rows []ope
 		return "", err
 	}
 	operations := slices.Concat(rows, []operation{sentinel})
-	etags, err := s.submit(ctx, operations)
+	etags, err := s.submitRows(ctx, operations, c.FirstRow+p.index*maxOperations >= insertFrom)
 	if err != nil {
 		err = s.fail("commit history", c.InstanceID, err)
 		if p.last && !c.Resolve || c.CommitID == "" || ctx.Err() != nil {
@@ -233,6 +234,35 @@ func (s *Store) writeChunk(ctx context.Context, c Commit, key string, rows []ope
 		return s.landed(ctx, c, p, fmt.Errorf("commit history: instance %q in hub %q: %w", c.InstanceID, s.names.Hub(), err))
 	}
 	return newETag, nil
+}
+
+// insertFrom is how many rows an instance has when further ones are inserted instead of inserted or replaced, as .NET does it:
+// Azurite looks for a row to replace by reading through the whole partition, and for one to insert does so half as often.
+const insertFrom = 64
+
+// submitRows runs a transaction of rows and sentinel. In a long history rows are inserted. That fails when an earlier
+// generation, or an attempt of this one, has left some of them: then they are replaced.
+func (s *Store) submitRows(ctx context.Context, operations []operation, long bool) ([]string, error) {
+	if !long {
+		return s.submit(ctx, operations)
+	}
+	inserts := slices.Clone(operations)
+	for i := range inserts {
+		if inserts[i].kind == aztables.TransactionTypeInsertReplace {
+			inserts[i].kind = aztables.TransactionTypeAdd
+		}
+	}
+	etags, err := s.submit(ctx, inserts)
+	if rowExists(err, len(operations)-1) {
+		return s.submit(ctx, operations)
+	}
+	return etags, err
+}
+
+// rowExists says whether a transaction failed because one of its rows is there, and not the sentinel.
+func rowExists(err error, sentinel int) bool {
+	var failed *storage.TransactionError
+	return errors.As(err, &failed) && failed.Index != sentinel && storage.HasCode(err, storage.CodeEntityAlreadyExists)
 }
 
 // landed finds out whether a part whose answer is doubtful was stored; when not, the error stands.

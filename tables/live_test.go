@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -347,6 +348,32 @@ func TestGenerations(t *testing.T) {
 	if h = mustLoad(t, s, id); len(h.Records) != 5 || h.ETag != done.ETag {
 		t.Errorf("%d records after the commit that followed", len(h.Records))
 	}
+}
+
+// TestRowsThatWereLeft: a long history grows over rows that an earlier, longer generation has left.
+func TestRowsThatWereLeft(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	const id = "eternal"
+	first := append(firstEpisode(id, "e1"), filler(146, "old")...)
+	done := mustCommit(t, s, Commit{InstanceID: id, ExecutionID: "e1", Records: first})
+	second := append(firstEpisode(id, "e2"), filler(76, "new")...)
+	done = mustCommit(t, s, Commit{InstanceID: id, ExecutionID: "e2", Records: second, ETag: done.ETag})
+	more := Commit{InstanceID: id, ExecutionID: "e2", FirstRow: 80, Records: filler(20, "newer"), ETag: done.ETag, CommitID: "c"}
+	done = mustCommit(t, s, more)
+	h := mustLoad(t, s, id)
+	sameRecords(t, h.Records, slices.Concat(second, more.Records))
+	if h.ETag != done.ETag || h.TotalRows != 150 {
+		t.Errorf("%d rows, ETag %q instead of %q", h.TotalRows, h.ETag, done.ETag)
+	}
+	if _, err := s.Commit(t.Context(), more); !errors.Is(err, ErrConflict) {
+		t.Errorf("the same once more, from the same state: %v", err)
+	}
+	more.FirstRow = 200
+	if _, err := s.Commit(t.Context(), more); !errors.Is(err, ErrConflict) {
+		t.Errorf("other rows, from the same state: %v", err)
+	}
+	sameRecords(t, mustLoad(t, s, id).Records, h.Records)
 }
 
 func TestOvertakenWriterSweepsNothing(t *testing.T) {

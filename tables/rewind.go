@@ -46,7 +46,8 @@ type rewindEdit struct {
 //
 // It differs where .NET's rewind leads into a failure for good: the execution is the sentinel's, not that of the last
 // row, which may be an older one's; and a failure that the orchestrator has answered with new decisions, as a retry does
-// with a timer, stays, because the decisions stay and would have no cause any more.
+// with a timer, stays, because the decisions stay and would have no cause any more. Where results came together with the
+// failure, the decisions may be about those; then it stays if the same call was made again, at once or after a timer.
 func (s *Store) PlanRewind(ctx context.Context, instanceID string) (*Rewind, error) {
 	rows, err := s.readRows(ctx, instanceID)
 	if err != nil {
@@ -54,9 +55,15 @@ func (s *Store) PlanRewind(ctx context.Context, instanceID string) (*Rewind, err
 	}
 	h, events := split(rows)
 	p := &Rewind{InstanceID: instanceID, ExecutionID: h.ExecutionID, created: make(map[string]int)}
-	for _, e := range episodes(events) {
-		if !e.answered() {
-			p.addEpisode(events, e)
+	passed := episodes(events)
+	again := retries{calls: make(map[string]bool)}
+	for i, e := range passed {
+		for _, failure := range e.failures {
+			cause, known := find(events, causeOf(failure), failure.entity[colTaskScheduledID])
+			if e.answered() || known && again.of(cause, passed[i:]) {
+				continue
+			}
+			p.addFailure(failure, cause, known)
 		}
 	}
 	p.addOutcome(events)
@@ -92,67 +99,26 @@ func (p *Rewind) addUnanswered(events []storedRow) {
 	}
 }
 
-// episode is a part of a history that was committed together.
-type episode struct {
-	failures          []storedRow
-	successes, others bool // results, timers and events besides the failures; decisions
-	decisions         bool
+// causeOf is the kind of the decision that a failure answers.
+func causeOf(failure storedRow) history.Kind {
+	if failure.text(colEventType) == history.KindTaskFailed.String() {
+		return history.KindTaskScheduled
+	}
+	return history.KindSubOrchestrationCreated
 }
 
-// answered tells whether the orchestrator has reacted to the episode's failures by deciding something. Where other
-// things happened, too, the decisions may have been about those.
-func (e episode) answered() bool { return e.decisions && !e.successes && !e.others }
-
-// episodes splits a history where the orchestrator began to run, and keeps those with failures.
-func episodes(events []storedRow) []episode {
-	var all []episode
-	current := episode{}
-	end := func() {
-		if len(current.failures) > 0 {
-			all = append(all, current)
-		}
-		current = episode{}
-	}
-	for _, row := range events {
-		kind, _ := history.ParseKind(row.text(colEventType))
-		switch kind {
-		case history.KindOrchestratorStarted:
-			end()
-		case history.KindTaskFailed, history.KindSubOrchestrationFailed:
-			current.failures = append(current.failures, row)
-		case history.KindTaskCompleted, history.KindSubOrchestrationCompleted, history.KindTimerFired:
-			current.successes = true
-		case history.KindTaskScheduled, history.KindSubOrchestrationCreated, history.KindTimerCreated, history.KindEventSent:
-			current.decisions = true
-		case history.KindOrchestratorCompleted, history.KindExecutionCompleted:
-		default:
-			current.others = true
-		}
-	}
-	end()
-	return all
-}
-
-// addEpisode undoes the failures of an episode.
-func (p *Rewind) addEpisode(events []storedRow, e episode) {
-	for _, failure := range e.failures {
-		p.edits = append(p.edits, rewindEdit{row: failure, generic: true})
-		task := failure.text(colEventType) == history.KindTaskFailed.String()
-		kind := history.KindSubOrchestrationCreated
-		if task {
-			kind = history.KindTaskScheduled
-		}
-		cause, ok := find(events, kind, failure.entity[colTaskScheduledID])
-		switch {
-		case !ok:
-		case task:
-			p.edits = append(p.edits, rewindEdit{row: cause, generic: true})
-		default:
-			child := cause.text(colInstanceID)
-			p.Children = append(p.Children, RewindChild{InstanceID: child})
-			p.created[child] = len(p.edits)
-			p.edits = append(p.edits, rewindEdit{row: cause})
-		}
+// addFailure undoes a failure, and the decision that it answers.
+func (p *Rewind) addFailure(failure, cause storedRow, known bool) {
+	p.edits = append(p.edits, rewindEdit{row: failure, generic: true})
+	switch {
+	case !known:
+	case causeOf(failure) == history.KindTaskScheduled:
+		p.edits = append(p.edits, rewindEdit{row: cause, generic: true})
+	default:
+		child := cause.text(colInstanceID)
+		p.Children = append(p.Children, RewindChild{InstanceID: child})
+		p.created[child] = len(p.edits)
+		p.edits = append(p.edits, rewindEdit{row: cause})
 	}
 }
 

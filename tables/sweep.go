@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	logInstance = "instance"
+	logInstance = "instance_id"
 	logHub      = "hub"
 	logError    = "error"
 )

@@ -196,3 +196,19 @@ func BenchmarkInsertInstance(b *testing.B) {
 		})
 	}
 }
+
+// TestLongHistoryIsInserted: rows of a long history are inserted, those of a short one inserted or replaced.
+func TestLongHistoryIsInserted(t *testing.T) {
+	t.Parallel()
+	transport := &accepting{}
+	s := acceptingStore(t, transport)
+	for first, method := range map[int]string{0: "PUT ", insertFrom - 1: "PUT ", insertFrom: "POST "} {
+		c := Commit{InstanceID: "i", ExecutionID: "e1", FirstRow: first, Records: filler(3, "x"), ETag: `W/"1"`}
+		if _, err := s.Commit(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(transport.body), "\r\n"+method); n != 3 {
+			t.Errorf("from row %d: %d operations are %s", first, n, method)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/go-taskhub/taskhub/internal/layout"
 	"github.com/go-taskhub/taskhub/leases"
 	"github.com/go-taskhub/taskhub/storage"
+	"github.com/go-taskhub/taskhub/telemetry"
 )
 
 // Config says which hub to open and how to use it.
@@ -70,6 +71,9 @@ type Config struct {
 	NewID func() string
 	// Logger is told what an operator should know. Defaults to discarding.
 	Logger *slog.Logger
+	// Telemetry is where traces and metrics of the client, and of the hub's workers unless they say otherwise, go. Defaults to
+	// none.
+	Telemetry *telemetry.Telemetry
 }
 
 // Defaults of Config.

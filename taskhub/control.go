@@ -33,7 +33,11 @@ func (c *Client) raise(ctx context.Context, operation, instanceID, name string, 
 	if err := c.checkEventName(operation, instanceID, name); err != nil {
 		return err
 	}
-	return c.control(ctx, operation, instanceID, &history.EventRaised{Base: clientEvent(), Name: name, Input: payload})
+	ctx, sending := c.hub.recorder.Raise(ctx, name, instanceID)
+	event := &history.EventRaised{Base: clientEvent(), Name: name, Input: payload, ParentTrace: sending.Context(nil)}
+	err := c.control(ctx, operation, instanceID, event)
+	sending.End("", err)
+	return err
 }
 
 func (c *Client) checkEventName(operation, instanceID, name string) error {

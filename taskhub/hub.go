@@ -16,6 +16,7 @@ import (
 	"github.com/go-taskhub/taskhub/schedules"
 	"github.com/go-taskhub/taskhub/storage"
 	"github.com/go-taskhub/taskhub/tables"
+	"github.com/go-taskhub/taskhub/telemetry"
 )
 
 // Hub is an open task hub. It is safe for concurrent use; one per process and hub is enough.
@@ -31,6 +32,8 @@ type Hub struct {
 	creation creation
 	hooks    hooks
 	watch    watch
+	recorder *telemetry.Recorder // nil for none
+	measured []func()            // end the measuring of the accounts
 
 	closing sync.Once
 	closed  error
@@ -92,6 +95,7 @@ func newHub(cfg Config) (*Hub, error) {
 	h.creation.init()
 	h.watch.init(h)
 	h.client = &Client{hub: h}
+	h.report()
 	return h, nil
 }
 
@@ -134,6 +138,9 @@ func (h *Hub) adopt(found discovery) error {
 func (h *Hub) Close() error {
 	h.closing.Do(func() {
 		h.watch.close()
+		for _, end := range h.measured {
+			end()
+		}
 		h.closed = h.accounts.close()
 	})
 	return h.closed
@@ -183,6 +190,6 @@ func (h *Hub) Logger() *slog.Logger { return h.cfg.Logger }
 // Attribute keys of log records.
 const (
 	keyHub      = "hub"
-	keyInstance = "instance"
+	keyInstance = "instance_id"
 	keyError    = "error"
 )

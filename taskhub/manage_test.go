@@ -130,6 +130,16 @@ func TestRewind(t *testing.T) {
 		t.Errorf("%s, want %s", got, want)
 	}
 
+	for id, r := range rewindsAmongResults() {
+		ran(t, h, id, history.Failed, "boom", r.episodes...)
+		if err := c.Rewind(ctx, id, ""); err != nil {
+			t.Fatal(err)
+		}
+		if got := outline(t, h, id); got != r.want {
+			t.Errorf("%s:\n got %s\nwant %s", id, got, r.want)
+		}
+	}
+
 	ran(t, h, "self", history.Failed, "boom", []tables.Record{event(failed("boom"), 0)})
 	if err := c.Rewind(ctx, "self", ""); err != nil || outline(t, h, "self") != "-ExecutionCompleted" {
 		t.Errorf("%s, %v", outline(t, h, "self"), err)
@@ -147,6 +157,55 @@ func TestRewind(t *testing.T) {
 	ran(t, h, "no history", history.Failed, "boom")
 	if err := c.Rewind(ctx, "no history", ""); err == nil {
 		t.Error("an instance without a history is rewound")
+	}
+}
+
+type rewindCase struct {
+	episodes [][]tables.Record
+	want     string
+}
+
+// rewindsAmongResults are histories in which a failure came together with a result: one that was retried stays, one that nobody
+// has answered goes.
+func rewindsAmongResults() map[string]rewindCase {
+	call := func(name, input string, id int32) tables.Record {
+		return event(&history.TaskScheduled{Name: name, Input: &input}, id)
+	}
+	done := func(id int32) tables.Record { return event(&history.TaskCompleted{TaskScheduledID: id}, -1) }
+	bad := func(id int32) tables.Record { return event(&history.TaskFailed{TaskScheduledID: id}, -1) }
+	timer := func(id int32) tables.Record { return event(&history.TimerCreated{}, id) }
+	fired := func(id int32) tables.Record { return event(&history.TimerFired{TimerID: id}, -1) }
+	end := func(id int32) tables.Record { return event(failed("boom"), id) }
+	both := []tables.Record{call("flaky", "x", 0), call("good", "x", 1)}
+	return map[string]rewindCase{
+		"retried with a result": {
+			[][]tables.Record{both, {bad(0), done(1), timer(2)}, {fired(2), call("flaky", "x", 3)}, {done(3), call("last", "x", 4)}, {bad(4), end(5)}},
+			"TaskScheduled TaskScheduled TaskFailed TaskCompleted TimerCreated TimerFired TaskScheduled TaskCompleted -TaskScheduled -TaskFailed -ExecutionCompleted",
+		},
+		"its retry fails with a result": {
+			[][]tables.Record{both, {bad(0), timer(2)}, {fired(2), call("flaky", "x", 3)}, {bad(3), done(1), end(4)}},
+			"TaskScheduled TaskScheduled TaskFailed TimerCreated TimerFired -TaskScheduled -TaskFailed TaskCompleted -ExecutionCompleted",
+		},
+		"the retry waits": {
+			[][]tables.Record{append(both, call("last", "x", 2)), {bad(0), done(1), timer(3)}, {bad(2), end(4)}},
+			"TaskScheduled TaskScheduled -TaskScheduled TaskFailed TaskCompleted TimerCreated -TaskFailed -ExecutionCompleted",
+		},
+		"the timer is the other one's": {
+			[][]tables.Record{both, {bad(0), done(1), timer(2)}, {fired(2), call("other", "x", 3)}, {done(3), end(4)}},
+			"-TaskScheduled TaskScheduled -TaskFailed TaskCompleted TimerCreated TimerFired TaskScheduled TaskCompleted -ExecutionCompleted",
+		},
+		"the decision is the other one's": {
+			[][]tables.Record{both, {bad(0), done(1), call("other", "x", 2)}, {done(2), end(3)}},
+			"-TaskScheduled TaskScheduled -TaskFailed TaskCompleted TaskScheduled TaskCompleted -ExecutionCompleted",
+		},
+		"it ends there and then": {
+			[][]tables.Record{both, {bad(0), done(1), timer(2), end(3)}},
+			"-TaskScheduled TaskScheduled -TaskFailed TaskCompleted TimerCreated -ExecutionCompleted",
+		},
+		"one of two is retried": {
+			[][]tables.Record{append(both, call("flaky", "y", 2)), {bad(0), bad(2), done(1), timer(3)}, {fired(3), call("flaky", "y", 4)}, {done(4), end(5)}},
+			"-TaskScheduled TaskScheduled TaskScheduled -TaskFailed TaskFailed TaskCompleted TimerCreated TimerFired TaskScheduled TaskCompleted -ExecutionCompleted",
+		},
 	}
 }
 

@@ -24,6 +24,7 @@ func (s scheduleStarter) StartScheduled(ctx context.Context, o schedules.Order) 
 		Name: o.Orchestrator, Version: o.Version, InstanceID: o.InstanceID, Input: o.Input, Tags: o.Tags, Reuse: []history.Status{},
 	}
 	result, err := s.hub.client.Start(ctx, req, IfExists(ReturnExisting))
+	s.hub.recorder.Tick(tickOutcome(result, err))
 	switch {
 	case err != nil && isHopeless(err):
 		return err.Error(), nil
@@ -38,6 +39,17 @@ func (s scheduleStarter) StartScheduled(ctx context.Context, o schedules.Order) 
 		return fmt.Sprintf("instance %q exists, and the schedule has not started it; choose other ids for what is started by hand", o.InstanceID), nil
 	}
 	return "", nil
+}
+
+// tickOutcome is what a tick came to, as the metrics have it.
+func tickOutcome(result StartResult, err error) string {
+	switch {
+	case err != nil:
+		return "failed"
+	case result.Existing:
+		return "existing"
+	}
+	return "started"
 }
 
 // isHopeless reports a start that another attempt will not make succeed.

@@ -87,6 +87,20 @@ func (h *Hub) Notify(instanceID string) {
 	}
 }
 
+// Ended tells those who wait for an instance in this process that it has ended, and with which status row. A worker calls it
+// after writing the row, in place of [Hub.Notify].
+func (h *Hub) Ended(row *tables.InstanceRow) {
+	w := &h.watch
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if start, ok := w.started[row.InstanceID]; ok {
+		start.ended = true
+	}
+	if e, ok := w.watched[row.InstanceID]; ok {
+		w.finish(e, row, nil)
+	}
+}
+
 // remember notes a start, so that waiting for it neither looks too early nor takes a missing row for an unknown id.
 func (w *watch) remember(instanceID string) {
 	w.mu.Lock()

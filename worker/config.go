@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-taskhub/taskhub/durable"
+	"github.com/go-taskhub/taskhub/telemetry"
 )
 
 // Config says how a worker runs. The zero value is a good start.
@@ -73,6 +74,8 @@ type Config struct {
 	// StuckAfter is how long an orchestrator may run without reaching the next await before it is reported as stuck.
 	// Defaults to 10 seconds.
 	StuckAfter time.Duration
+	// Telemetry is where traces and metrics of this worker go. Defaults to the hub's.
+	Telemetry *telemetry.Telemetry
 	// Version is the version of this worker's code, such as "2.1". Defaults to "". Children that its orchestrators call
 	// without a version get that of their caller when it is set.
 	Version string

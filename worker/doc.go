@@ -6,5 +6,6 @@
 //	err = w.Run(ctx) // until ctx ends, then drains
 //
 // A worker owns some of the hub's partitions, each through a lease that its receive loop renews, and runs activities
-// in a bounded number of slots. Any number of workers, Go and .NET, may share a hub; partitions are spread among them.
+// in a bounded number of slots. Any number of workers may share a hub, and partitions are spread among them; those of .NET
+// may where the hub's fleet is mixed, see Config.Fleet.
 package worker

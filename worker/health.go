@@ -35,6 +35,8 @@ type Health struct {
 	Activities ActivityHealth `json:"activities"`
 	// Parked is work that waits because this worker cannot do it.
 	Parked []Parked `json:"parked,omitempty"`
+	// Limits are the limits of the activities that are registered here.
+	Limits []LimitHealth `json:"limits,omitempty"`
 }
 
 // PartitionHealth is one partition.
@@ -149,6 +151,8 @@ func (p *process) describe(h *Health) {
 		UsageHealth: UsageHealth{Running: a.Running, Limit: a.Slots}, Waiting: a.Waiting, Abandoned: a.Abandoned, LastReceive: a.LastReceive,
 	}
 	h.Reasons = append(h.Reasons, p.judgeActivities(a, h.Time)...)
+	h.Reasons = append(h.Reasons, judgeLimits(a)...)
+	h.Limits = limitHealth(a.Limits)
 	h.Parked = append(p.unhosted.list(h.Time), parkedActivities(a.Parked)...)
 }
 

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -110,13 +109,12 @@ func TestPain01StarvedWorkerProcess(t *testing.T) {
 	if !full() {
 		t.Skip("keeps a processor busy for a minute; set TASKHUB_FULL")
 	}
+	needSignals(t)
 	f := newFleetOf(t, leases.Safe)
 	const length = 3
 	starved := f.begin(childStarve + "=1")
 	ids := f.chains(4, length)
-	if err := starved.Process.Signal(syscall.SIGUSR1); err != nil {
-		t.Fatal(err)
-	}
+	send(t, starved.Process, starveSignal)
 	f.begin()
 	began := time.Now()
 	f.finish(ids, length)

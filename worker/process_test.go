@@ -86,7 +86,7 @@ func runChild() error {
 func starveOnSignal() {
 	runtime.GOMAXPROCS(1)
 	hungry := make(chan os.Signal, 1)
-	signal.Notify(hungry, syscall.SIGUSR1)
+	signal.Notify(hungry, starveSignal)
 	go func() {
 		<-hungry
 		for range 5000 { // each has the processor for ten milliseconds at a time
@@ -201,18 +201,15 @@ func TestKilledWorkerProcess(t *testing.T) {
 // TestPausedWorkerProcess: a worker process that stands still loses its partitions, and does no harm when it goes on.
 func TestPausedWorkerProcess(t *testing.T) {
 	t.Parallel()
+	needSignals(t)
 	f := newFleetOf(t, leases.Safe)
 	const length = 3
 	paused := f.begin()
 	ids := f.chains(4, length)
-	if err := paused.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	send(t, paused.Process, pauseSignal)
 	f.begin()
 	f.finish(ids, length)
-	if err := paused.Process.Signal(syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
+	send(t, paused.Process, goOnSignal)
 	more := f.chains(4, 1) // on whichever of the two
 	f.finish(more, 1)
 	for _, id := range ids {

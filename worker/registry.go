@@ -32,7 +32,9 @@ type registry struct {
 	anyVersion    map[string]*replay.Definition // registered without a version, by lower-case name
 	activities    map[string]durable.ActivityHandler
 	timeouts      map[string]durable.ActivityTimeouts
-	idempotent    map[string]bool // activities
+	idempotent    map[string]bool                    // activities
+	limited       map[string][]durable.ActivityLimit // activities
+	limits        map[string]durable.ActivityLimit
 	versions      versions
 	problems      error
 }
@@ -41,6 +43,7 @@ func newRegistry(env durable.Environment, v versions) *registry {
 	return &registry{
 		env: env, versions: v, timeouts: map[string]durable.ActivityTimeouts{}, orchestrators: map[string]*replay.Definition{}, anyVersion: map[string]*replay.Definition{},
 		activities: map[string]durable.ActivityHandler{}, idempotent: map[string]bool{},
+		limited: map[string][]durable.ActivityLimit{}, limits: map[string]durable.ActivityLimit{},
 	}
 }
 
@@ -76,6 +79,9 @@ func (r *registry) addOne(item durable.Registrable) error {
 func (r *registry) addActivity(item durable.Registrable) error {
 	if _, taken := r.activities[item.Name()]; taken {
 		return &DuplicateNameError{Kind: "activity", Name: item.Name()}
+	}
+	if err := r.addLimits(item); err != nil {
+		return fmt.Errorf("activity %q: %w", item.Name(), err)
 	}
 	r.activities[item.Name()] = r.env.Handler(item)
 	r.timeouts[item.Name()] = item.Timeouts()
@@ -121,7 +127,10 @@ func (r *registry) find(name, version string) (def *replay.Definition, reason st
 	return nil, fmt.Sprintf("no orchestrator %s is registered in this worker; register it, or run a worker that hosts it", name)
 }
 
-func (r *registry) isIdempotent(activity string) bool { return r.idempotent[activity] }
+// isIdempotent says whether an activity may run ahead. One with limits may not: what is taken back would have used them up.
+func (r *registry) isIdempotent(activity string) bool {
+	return r.idempotent[activity] && len(r.limited[activity]) == 0
+}
 
 func (r *registry) activityTimeouts(name string) durable.ActivityTimeouts { return r.timeouts[name] }
 

@@ -56,6 +56,7 @@ func testRewoundChild(t *testing.T, fleet worker.Fleet, other bool) {
 	if in := wait(t, hub, id); in.Status != history.Failed {
 		t.Fatalf("the parent is %v", in.Status)
 	}
+	eventually(t, "the child shows that it has ended", statusIs(t, hub, kid, history.Failed)) // which may be behind its parent's end
 	before := wait(t, hub, kid)
 	if other {
 		stopWorker(t, w)

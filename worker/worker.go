@@ -18,6 +18,7 @@ import (
 	"github.com/go-taskhub/taskhub/schedules"
 	"github.com/go-taskhub/taskhub/tables"
 	"github.com/go-taskhub/taskhub/taskhub"
+	"github.com/go-taskhub/taskhub/telemetry"
 )
 
 // ErrRunning is returned by calls that must come before Start.
@@ -56,6 +57,8 @@ type process struct {
 	failures   failures
 	ended      sync.WaitGroup
 	unhook     func()
+	unwatch    func()
+	recorder   *telemetry.Recorder // nil for none
 }
 
 // New prepares a worker for a hub. Nothing is read or written before Start or Run, which create a missing hub.
@@ -70,6 +73,9 @@ func New(hub *taskhub.Hub, cfg Config) (*Worker, error) {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = hub.Logger()
+	}
+	if cfg.Telemetry == nil {
+		cfg.Telemetry = hub.Telemetry()
 	}
 	return &Worker{
 		hub: hub, cfg: cfg, stopped: make(chan struct{}), log: cfg.Logger.With(keyHub, hub.Name(), keyWorker, cfg.ID),
@@ -125,6 +131,9 @@ func (w *Worker) Start(ctx context.Context) error {
 	if err == nil {
 		err = w.declareSchedules(ctx, specs)
 	}
+	if err == nil {
+		err = w.declareLimits(ctx)
+	}
 	if err != nil {
 		return fmt.Errorf("worker: start: %w", err)
 	}
@@ -134,6 +143,7 @@ func (w *Worker) Start(ctx context.Context) error {
 	}
 	if err := p.leases.Start(ctx); err != nil {
 		p.unhook()
+		p.unwatch()
 		return fmt.Errorf("worker: start: %w", err)
 	}
 	p.runner.Start()
@@ -181,10 +191,13 @@ func newProcess(w *Worker, fleet Fleet) (*process, error) {
 		unhosted: unhosted{seen: map[orchestration]*waiting{}},
 	}
 	hosts, useAppLease := w.registry.activityCount() > 0, !w.cfg.DisableAppLease
+	p.recorder = w.cfg.Telemetry.For(w.hub.Name())
 	p.runner = activities.New(activities.Config{
-		Hub: w.hub.Name(), Queues: w.hub.Queues(), Handler: w.registry.activity, Hosts: &hosts,
+		Telemetry: p.recorder, Hub: w.hub.Name(), Queues: w.hub.Queues(), Handler: w.registry.activity, Hosts: &hosts,
 		Bury:    p.bury,
+		Purged:  p.purged,
 		Deliver: p.deliver, ResultPut: p.wake, KeepAll: p.keepsAll,
+		Limits:   w.limitsConfig(),
 		Timeouts: w.registry.activityTimeouts, Terminated: p.terminated, Alone: p.alone, Paused: p.outside,
 		DefaultTimeouts: durable.ActivityTimeouts{StartToClose: w.cfg.ActivityTimeout, Heartbeat: w.cfg.ActivityHeartbeatTimeout},
 		Slots:           w.cfg.MaxActivities, MaxPoll: w.cfg.MaxPoll, SharedPoll: w.cfg.MaxActivityPoll, Grace: w.cfg.ActivityGrace,
@@ -201,7 +214,9 @@ func newProcess(w *Worker, fleet Fleet) (*process, error) {
 	}
 	p.leases = manager
 	p.schedules = schedules.NewRunner(schedules.RunnerConfig{Desk: w.hub.ScheduleDesk(), Logger: w.log, Help: fleet == FleetMixed})
-	p.unhook = w.hub.OnMessage(p.wake)
+	unhookMessages, unhookStarts := w.hub.OnMessage(p.wake), w.hub.OnStart(p)
+	p.unhook = func() { unhookMessages(); unhookStarts() }
+	p.unwatch = p.recorder.Watch(p.snapshot)
 	return p, nil
 }
 
@@ -213,7 +228,7 @@ func (p *process) acquired(lease *leases.Lease) {
 	cfg := p.w.cfg
 	part := partition.New(partition.Config{
 		Names: p.w.hub.Names(), Queues: p.w.hub.Queues(), Tables: p.w.hub.Tables(), Host: host{p, lease.Partition()}, Lease: lease, Logger: p.w.log,
-		Worker: cfg.ID, Notice: p.schedules.Changed, Quarantine: p.quarantine, Idempotent: p.w.registry.isIdempotent,
+		Telemetry: p.recorder, Worker: cfg.ID, Notice: p.schedules.Changed, Quarantine: p.quarantine, Idempotent: p.w.registry.isIdempotent,
 		Fleet: p.fleet, Slots: p.slots, MessageLock: cfg.messageLock(), MaxPoll: cfg.MaxPoll, MaxSessions: cfg.MaxSessions, StuckAfter: cfg.StuckAfter,
 		Errors: p.w.hub.ErrorStyle(), Pressed: p.memory.pressed.Load,
 		Limits: partition.Limits{WarnEvents: cfg.WarnHistory, MaxEvents: cfg.MaxHistory, WarnPayload: cfg.WarnPayload, MaxPayload: cfg.MaxPayload},
@@ -256,6 +271,7 @@ func (p *process) all() []*partition.Partition {
 // reach their sessions or go out as messages.
 func (p *process) stop(ctx context.Context) error {
 	p.unhook()
+	defer p.unwatch()
 	defer p.memory.end()
 	p.schedules.Stop()
 	var wg sync.WaitGroup
@@ -323,9 +339,27 @@ func (p *process) ControlMessagePut(index int) { p.wake(index) }
 // WorkItemPut wakes the activity runner.
 func (p *process) WorkItemPut() { p.runner.Wake() }
 
-// InstanceEnded wakes those who wait for the instance in this process, and stops activities that nobody wants any more.
-func (p *process) InstanceEnded(id string) {
-	p.w.hub.Notify(id)
+// StartLock says how long a start of a partition's instance is to be invisible that is handed to TakeStart.
+func (p *process) StartLock(index int) time.Duration {
+	if part := p.partition(index); part != nil {
+		return part.StartLock()
+	}
+	return 0
+}
+
+// TakeStart gives a start by a client in this process to the partition that owns the instance.
+func (p *process) TakeStart(index int, s taskhub.LocalStart) bool {
+	part := p.partition(index)
+	return part != nil && part.TakeStart(partition.Start(s))
+}
+
+// InstanceEnded tells those who wait for the instance in this process, and stops activities that nobody wants any more.
+func (p *process) InstanceEnded(id string, row *tables.InstanceRow) {
+	if row != nil {
+		p.w.hub.Ended(row)
+	} else {
+		p.w.hub.Notify(id)
+	}
 	p.runner.InstanceEnded(id)
 	p.schedules.Ended(id)
 }

@@ -44,7 +44,7 @@ was asked for, 130 after Ctrl-C.`,
 func newVerbs(w world) []*cobra.Command {
 	return []*cobra.Command{
 		newStart(w), newGet(w), newList(w), newWait(w), newHistory(w), newRaise(w), newTerminate(w), newSuspend(w), newResume(w), newRewind(w), newRestart(w),
-		newPurge(w), newPurgeHistory(w), newStats(w), newHealth(w), newExport(w), newDeadLetters(w), newDoctor(w), newSchedule(w),
+		newPurge(w), newPurgeHistory(w), newStats(w), newHealth(w), newExport(w), newDeadLetters(w), newDoctor(w), newSchedule(w), newLimit(w),
 	}
 }
 

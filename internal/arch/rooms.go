@@ -11,7 +11,7 @@ type Rules struct {
 }
 
 // public are the rooms that programs outside this module use.
-var public = []string{"durable", "taskhub", "worker", "durabletest", "httpapi", "dashboard", "history", "storage", "emulator"}
+var public = []string{"durable", "taskhub", "worker", "durabletest", "httpapi", "dashboard", "history", "storage", "emulator", "telemetry"}
 
 // Rooms is the table of rooms and of what each may import, top to bottom. The name "samples/*" stands for each folder in samples.
 func Rooms() map[string]Rules {
@@ -27,12 +27,16 @@ func Rooms() map[string]Rules {
 		"httpapi":   {May: []string{"taskhub", "durable", "history"}},
 
 		// The engine.
-		"worker":     {May: []string{"partition", "activities", "leases", "schedules", "taskhub", "tables", "durable", "history", "queues", "internal/replay", "internal/layout"}},
-		"partition":  {May: []string{"queues", "tables", "payloads", "durable", "history", "internal/replay", "internal/layout"}},
-		"activities": {May: []string{"queues", "durable", "history", "internal/layout"}},
-		"taskhub":    {May: []string{"queues", "tables", "payloads", "leases", "schedules", "durable", "history", "storage", "internal/layout", "internal/edm"}},
+		"worker":     {May: []string{"partition", "activities", "leases", "schedules", "limits", "taskhub", "tables", "durable", "history", "queues", "telemetry", "internal/replay", "internal/layout"}},
+		"partition":  {May: []string{"queues", "tables", "payloads", "durable", "history", "telemetry", "internal/replay", "internal/layout"}},
+		"activities": {May: []string{"limits", "queues", "durable", "history", "telemetry", "internal/layout"}},
+		"taskhub":    {May: []string{"queues", "tables", "payloads", "leases", "schedules", "limits", "durable", "history", "storage", "telemetry", "internal/layout", "internal/edm"}},
+
+		// What is told to OpenTelemetry.
+		"telemetry": {May: []string{"history"}},
 
 		// The format on storage.
+		"limits":    {May: []string{"durable", "storage", "internal/layout", "internal/edm", "internal/jsontext"}},
 		"schedules": {May: []string{"durable", "storage", "internal/layout", "internal/edm", "internal/jsontext"}},
 		"leases":    {May: []string{"storage", "internal/layout", "internal/edm"}},
 		"queues":    {May: []string{"history", "payloads", "storage", "internal/layout"}},
@@ -56,10 +60,13 @@ func Rooms() map[string]Rules {
 		"internal/faultproxy":  {Anything: true},
 		"internal/goldencheck": {Anything: true},
 		"internal/interop":     {Anything: true},
+		"internal/release":     {},
+		"internal/smoke":       {Anything: true},
 		"internal/simulate":    {Anything: true},
 		"internal/twins":       {Anything: true},
 		"internal/testkit":     {May: []string{"storage", "emulator", "internal/layout"}},
 		"internal/testsummary": {},
+		"internal/doccheck":    {},
 		"internal/arch":        {},
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -147,8 +146,8 @@ var blows = []blow{
 	}, true},
 	{"pause", func(s *slot, r *rand.Rand) {
 		w := s.w
-		_ = w.cmd.Process.Signal(syscall.SIGSTOP)
-		s.later(time.Duration(2000+r.IntN(22000))*time.Millisecond, func() { _ = w.cmd.Process.Signal(syscall.SIGCONT) })
+		pause(w.cmd.Process)
+		s.later(time.Duration(2000+r.IntN(22000))*time.Millisecond, func() { goOn(w.cmd.Process) })
 	}, true},
 	{"stop", func(s *slot, _ *rand.Rand) {
 		s.w.stop()

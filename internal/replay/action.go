@@ -36,6 +36,8 @@ type ScheduleTask struct {
 	Name, Version string
 	Input         *string
 	Tags          *history.Tags
+	// Idempotent says that the call may begin before it is in the history, which does not keep this.
+	Idempotent bool
 }
 
 // CreateTimer asks for a TimerFired at FireAt.

@@ -2,6 +2,7 @@
 // nothing is lost, wedged or applied twice.
 //
 //	go run ./internal/simulate --seeds 300
+//	go run ./internal/simulate --seed 1000 --seeds 5000 --parallel 2
 //	go run ./internal/simulate --seeds 1 --seed 4711 --fleet go
 package main
 

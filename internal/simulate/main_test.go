@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -38,26 +39,17 @@ func prepared(t *testing.T, args ...string) settings {
 
 func full() bool { return os.Getenv("TASKHUB_FULL") == "1" }
 
-// TestSeeds runs the same seeds every time, in both fleets.
+// TestSeeds runs seeds that nobody has run before, in both fleets. What fails prints the command that repeats it.
 func TestSeeds(t *testing.T) {
-	seeds := "120"
-	if testing.Short() {
-		seeds = "20"
+	seeds := 300
+	switch {
+	case full():
+		seeds = 10_000
+	case testing.Short():
+		seeds = 20
 	}
-	runSeeds(t, "--seed", "2000", "--seeds", seeds)
-}
-
-// TestFreshSeeds runs seeds that nobody has run before.
-func TestFreshSeeds(t *testing.T) {
-	if !full() {
-		t.Skip("takes an hour; set TASKHUB_FULL=1, or use go run ./internal/simulate --seeds 300")
-	}
-	runSeeds(t, "--seeds", "10000")
-}
-
-func runSeeds(t *testing.T, args ...string) {
-	t.Helper()
-	s := prepared(t, args...)
+	s := prepared(t, "--seeds", strconv.Itoa(seeds))
+	t.Log(s.describe())
 	var out bytes.Buffer
 	total := s.all(t.Context(), &out, os.Stderr)
 	total.print(&out)
@@ -66,12 +58,34 @@ func runSeeds(t *testing.T, args ...string) {
 	} else {
 		t.Logf("%s", out.String())
 	}
-	if total.seeds >= 300 {
-		for _, k := range cluster.Kinds() {
-			if total.faults[k] == 0 {
-				t.Errorf("no %q in %d seeds", k, total.seeds)
-			}
+	if total.seeds() < 120 {
+		return
+	}
+	for _, k := range cluster.Kinds() {
+		if total.faults(k) == 0 {
+			t.Errorf("no %q in %d seeds", k, total.seeds())
 		}
+	}
+}
+
+// TestPieces: a run can be cut into pieces: every seed keeps its fleet.
+func TestPieces(t *testing.T) {
+	t.Parallel()
+	whole, err := parse([]string{"--seed", "100", "--seeds", "10"}, os.Stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	piece, err := parse([]string{"--seed", "103", "--seeds", "7"}, os.Stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range uint64(7) {
+		if a, b := whole.job(3+i), piece.job(i); a != b {
+			t.Errorf("%v and %v", a, b)
+		}
+	}
+	if text := whole.describe(); !strings.Contains(text, "--seed 100 --seeds 10") || !strings.HasSuffix(text, "--seed 110") {
+		t.Error(text)
 	}
 }
 
@@ -126,7 +140,7 @@ func TestReport(t *testing.T) {
 func TestFlags(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"--seeds 0": "--seeds is 0", "--fleet net": `--fleet is "net"`, "--seeds x": "invalid value", "--seed -1": "invalid value", "left over": "left",
+		"--seeds 0": "--seeds is 0", "--fleet net": `--fleet is "net"`, "--seeds x": "invalid value", "--seed -1": "invalid value", "--parallel 0": "--parallel is 0", "left over": "left",
 	} {
 		var errs bytes.Buffer
 		if code := run(strings.Fields(args), &bytes.Buffer{}, &errs); code != 2 || !strings.Contains(errs.String(), want) {

@@ -42,6 +42,7 @@ var errFlags = errors.New("the flags cannot be used")
 type settings struct {
 	seeds   int
 	first   uint64
+	side    int // seeds side by side
 	fleets  []taskhub.Fleet
 	trace   int
 	log     bool
@@ -59,6 +60,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.SetOutput(stderr)
 	flags.IntVar(&s.seeds, "seeds", 1, "how many seeds to run")
 	flags.Uint64Var(&s.first, "seed", 0, "the first seed; the others follow it. Defaults to a random one")
+	flags.IntVar(&s.side, "parallel", runtime.NumCPU(), "how many seeds to run side by side")
 	fleet := flags.String("fleet", "", "go or mixed. Defaults to both in turn")
 	flags.IntVar(&s.trace, "trace", 0, "how many of the last steps of a single seed to print. Defaults to 60 of one that fails")
 	flags.BoolVar(&s.log, "log", false, "print what the workers log")
@@ -85,7 +87,24 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	if s.seeds < 1 {
 		return s, fmt.Errorf("--seeds is %d; it must be at least 1", s.seeds)
 	}
+	if s.side < 1 {
+		return s, fmt.Errorf("--parallel is %d; it must be at least 1", s.side)
+	}
 	return s, nil
+}
+
+// describe names the seeds, so that the run can be repeated and continued.
+func (s *settings) describe() string {
+	return fmt.Sprintf("seeds %d to %d. Again: %s. To go on: --seed %d", s.first, s.first+uint64(s.seeds)-1,
+		s.command(s.first), s.first+uint64(s.seeds))
+}
+
+func (s *settings) command(first uint64) string {
+	text := fmt.Sprintf("go run ./internal/simulate --seed %d --seeds %d", first, s.seeds)
+	if len(s.fleets) == 1 {
+		text += " --fleet " + string(s.fleets[0])
+	}
+	return text
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
@@ -103,6 +122,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	defer cleanup()
+	if s.seeds > 1 {
+		_, _ = fmt.Fprintln(stdout, s.describe())
+	}
 	total := s.all(ctx, stdout, stderr)
 	total.print(stdout)
 	if total.failed > 0 {
@@ -133,13 +155,13 @@ func (s *settings) prepare(ctx context.Context, stderr io.Writer) (cleanup func(
 	return func() {}, err
 }
 
-// all runs the seeds, as many at a time as there are processors.
+// all runs the seeds, some of them side by side.
 func (s *settings) all(ctx context.Context, stdout, stderr io.Writer) *summary {
 	total := newSummary()
 	jobs := make(chan job)
 	var workers sync.WaitGroup
 	var mu sync.Mutex
-	for range runtime.NumCPU() {
+	for range s.side {
 		workers.Go(func() {
 			for j := range jobs {
 				out := s.one(ctx, j, stderr)
@@ -156,11 +178,17 @@ func (s *settings) all(ctx context.Context, stdout, stderr io.Writer) *summary {
 		})
 	}
 	for i := range s.seeds {
-		jobs <- job{s.first + uint64(i), s.fleets[i%len(s.fleets)]}
+		jobs <- s.job(uint64(i))
 	}
 	close(jobs)
 	workers.Wait()
 	return total
+}
+
+// job is the ith one. The fleet follows from the seed, so that a run can be cut into pieces.
+func (s *settings) job(i uint64) job {
+	seed := s.first + i
+	return job{seed, s.fleets[seed%uint64(len(s.fleets))]}
 }
 
 // one runs a seed in a process of its own.

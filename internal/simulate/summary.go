@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/go-taskhub/taskhub/internal/simulate/cluster"
@@ -11,42 +12,75 @@ import (
 
 // summary adds up outcomes.
 type summary struct {
-	seeds, failed, steps, workers, instances, activities, violations int
+	failed int
+	began  time.Time
+	fleets map[taskhub.Fleet]*sums
+}
 
-	began   time.Time
+// sums are those of one kind of fleet.
+type sums struct {
+	seeds, steps, workers, instances, activities, violations int
+
 	virtual time.Duration
-	fleets  map[taskhub.Fleet]int
 	faults  map[cluster.Kind]int
 }
 
+func newSums() *sums { return &sums{faults: map[cluster.Kind]int{}} }
+
 func newSummary() *summary {
-	return &summary{began: time.Now(), fleets: map[taskhub.Fleet]int{}, faults: map[cluster.Kind]int{}}
+	return &summary{began: time.Now(), fleets: map[taskhub.Fleet]*sums{taskhub.FleetGo: newSums(), taskhub.FleetMixed: newSums()}}
 }
 
 func (t *summary) add(o *cluster.Outcome) {
-	t.seeds++
-	t.fleets[o.Fleet]++
-	t.steps += o.Steps
-	t.workers += o.Workers
-	t.instances += o.Instances
-	t.activities += o.Activities
-	t.virtual += o.Virtual
-	t.violations += len(o.Violations)
 	if len(o.Violations) > 0 {
 		t.failed++
 	}
+	s := t.fleets[o.Fleet]
+	s.seeds++
+	s.steps += o.Steps
+	s.workers += o.Workers
+	s.instances += o.Instances
+	s.activities += o.Activities
+	s.virtual += o.Virtual
+	s.violations += len(o.Violations)
 	for k, n := range o.Faults {
-		t.faults[k] += n
+		s.faults[k] += n
 	}
 }
 
+func (t *summary) seeds() int {
+	return t.fleets[taskhub.FleetGo].seeds + t.fleets[taskhub.FleetMixed].seeds
+}
+
+func (t *summary) faults(k cluster.Kind) int {
+	return t.fleets[taskhub.FleetGo].faults[k] + t.fleets[taskhub.FleetMixed].faults[k]
+}
+
+// print writes a table in Markdown, as the documentation has it.
 func (t *summary) print(w io.Writer) {
 	p := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
-	p("%d seeds (%d in a Go fleet, %d in a mixed one) in %v: %d failed, %d violations\n",
-		t.seeds, t.fleets[taskhub.FleetGo], t.fleets[taskhub.FleetMixed], time.Since(t.began).Round(time.Second), t.failed, t.violations)
-	p("%d worker processes, %d instances, %d runs of activities, %d storage calls, %v of virtual time\n",
-		t.workers, t.instances, t.activities, t.steps, t.virtual.Round(time.Minute))
-	for _, k := range cluster.Kinds() {
-		p("%8d  %s\n", t.faults[k], k)
+	p("%d seeds in %v, %d failed\n\n", t.seeds(), time.Since(t.began).Round(time.Second), t.failed)
+	p("| | Go fleet | mixed fleet | together |\n|---|---|---|---|\n")
+	pure, mixed := t.fleets[taskhub.FleetGo], t.fleets[taskhub.FleetMixed]
+	row := func(title string, of func(*sums) int) {
+		p("| %s | %s | %s | %s |\n", title, thousands(of(pure)), thousands(of(mixed)), thousands(of(pure)+of(mixed)))
 	}
+	row("seeds", func(s *sums) int { return s.seeds })
+	row("violations", func(s *sums) int { return s.violations })
+	row("worker processes", func(s *sums) int { return s.workers })
+	row("instances", func(s *sums) int { return s.instances })
+	row("runs of activities", func(s *sums) int { return s.activities })
+	row("storage calls", func(s *sums) int { return s.steps })
+	row("hours of virtual time", func(s *sums) int { return int(s.virtual.Hours() + 0.5) })
+	for _, k := range cluster.Kinds() {
+		row(string(k), func(s *sums) int { return s.faults[k] })
+	}
+}
+
+// thousands writes a number with its digits in groups.
+func thousands(n int) string {
+	if n < 1000 {
+		return strconv.Itoa(n)
+	}
+	return thousands(n/1000) + fmt.Sprintf(",%03d", n%1000)
 }

@@ -1,6 +1,6 @@
 // Command downloadsamples downloads the repositories of a GitHub organization, with the dates of their last commits, into a database.
 //
-//	go run ./samples/downloadsamples [--org Azure-Samples] [--github https://api.github.com] [--db samples.db] [--conn "$AzureWebJobsStorage"] [--hub TaskHub]
+//	go run ./samples/downloadsamples [--org Azure-Samples] [--github https://api.github.com] [--db samples.db] [--conn "$AzureWebJobsStorage"] [--hub TaskHub] [--daily]
 //
 // Without --github it reads from a local server with 936 made-up repositories, without --db it keeps the database in memory.
 package main
@@ -47,6 +47,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	organization := flags.String("org", "Azure-Samples", "`name` of the organization")
 	address := flags.String("github", "", "`URL` of GitHub's API, used with the token in GITHUB_TOKEN; defaults to a local server with made-up data")
 	file := flags.String("db", ":memory:", "`file` of the database, created if it is missing; by default it is in memory")
+	everyDay := flags.Bool("daily", false, "download at 7:00 UTC every day until interrupted, instead of once now")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -76,6 +77,9 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	}
 	if err := w.Register(bind(client, db)...); err != nil {
 		return err
+	}
+	if *everyDay {
+		return errors.Join(w.RegisterSchedules(daily(*organization)), w.Run(ctx))
 	}
 	if err := w.Start(ctx); err != nil {
 		return err

@@ -44,15 +44,19 @@ type Languages struct {
 	Count map[string]int `json:"count"`
 }
 
+// perHour is what GitHub allows with a token, for all downloads on all workers together: 5,000 requests an hour, less a hundred because a
+// list takes a request for each page.
+var perHour = durable.WithLimit(durable.RateLimit{Name: "github", Count: 4900, Per: time.Hour})
+
 // The activities by their names. What they do needs a GitHub and a database, so main binds it.
 var (
 	createRun = durable.DeclareActivity[string, int64]("CommonActivityFunctions_CreateRun")
 
-	getAllRepositories   = durable.DeclareActivity[string, []Sample]("DownloadSamples_GetAllPublicRepositories")
-	updateRepositoryData = durable.DeclareActivity[SampleOf, Sample]("DownloadSamples_UpdateRepositoryData")
+	getAllRepositories   = durable.DeclareActivity[string, []Sample]("DownloadSamples_GetAllPublicRepositories", perHour)
+	updateRepositoryData = durable.DeclareActivity[SampleOf, Sample]("DownloadSamples_UpdateRepositoryData", perHour)
 	saveAllToDatabase    = durable.DeclareActivity[Samples, durable.Void]("DownloadSamples_SaveAllToDatabase")
 
-	countLanguages = durable.DeclareActivity[string, map[string]int]("DownloadSomethingElse_CountLanguages")
+	countLanguages = durable.DeclareActivity[string, map[string]int]("DownloadSomethingElse_CountLanguages", perHour)
 	saveLanguages  = durable.DeclareActivity[Languages, durable.Void]("DownloadSomethingElse_SaveAllToDatabase")
 )
 
@@ -72,6 +76,11 @@ var MainDownload = durable.NewOrchestrator("MainDownloadOrchestrator", func(ctx 
 	)
 	return ctx.InstanceID(), err
 })
+
+// daily starts a download at seven every morning.
+func daily(organization string) *durable.Schedule {
+	return durable.NewSchedule("daily-download", MainDownload, organization, durable.Cron("0 0 7 * * *"))
+}
 
 // DownloadSamples finds the repositories of an organization, asks for the last commit of all of them side by side, and saves them together. It
 // returns how many there are.

@@ -36,7 +36,7 @@ func (w *world) destroy(c *call) {
 
 // breakLease ends the lease of a partition, as an operator or another program might.
 func (w *world) breakLease(rnd *rand.Rand) bool {
-	if w.mode == leases.Table {
+	if w.mode != leases.Safe {
 		return false
 	}
 	queue := fmt.Sprintf("%s-control-%02d", strings.ToLower(hubName), rnd.IntN(w.partitions))

@@ -53,6 +53,11 @@ func newCall(p *port, req *http.Request) (*call, error) {
 	return c, nil
 }
 
+// stores says whether the request needs room.
+func (c *call) stores() bool {
+	return c.req.Method == http.MethodPost || c.req.Method == http.MethodPut || c.req.Method == http.MethodPatch
+}
+
 // forward sends the request on, as if its sender had gone away.
 func (c *call) forward(ctx context.Context, to interface {
 	Do(*http.Request) (*http.Response, error)

@@ -22,6 +22,7 @@ const (
 	Busy          Kind = "503"
 	Throttled     Kind = "429"
 	Burst         Kind = "burst of 503 and 429"
+	Full          Kind = "storage full for a while"
 	LateArrival   Kind = "late arrival"
 	LateAnswer    Kind = "late answer"
 	CrashBefore   Kind = "crash before the call"
@@ -41,7 +42,7 @@ const (
 // Kinds lists them all.
 func Kinds() []Kind {
 	return []Kind{
-		ResetBefore, LostAnswer, Busy, Throttled, Burst, LateArrival, LateAnswer, CrashBefore, CrashAfter, Reordered, Duplicated,
+		ResetBefore, LostAnswer, Busy, Throttled, Burst, Full, LateArrival, LateAnswer, CrashBefore, CrashAfter, Reordered, Duplicated,
 		Redelivered, Pause, Cut, GracefulStop, Theft, Skew, BadActivity, LargePayloads,
 	}
 }
@@ -73,6 +74,7 @@ type faults struct {
 
 	burstEnds    time.Time
 	burstService string
+	fullEnds     time.Time
 	crashesLeft  int
 }
 
@@ -100,6 +102,7 @@ func newFaults(rnd *rand.Rand, until time.Time) *faults {
 		{Cut, .3, .001},
 		{GracefulStop, .4, .002},
 		{Theft, .3, .001},
+		{Full, .3, .002},
 	} {
 		has, rate := rnd.Float64() < each.chance, rnd.Float64()*each.rate
 		if has {
@@ -157,6 +160,11 @@ func (f *faults) planProcess(c *call) {
 		f.count[Burst]++
 		f.burstEnds, f.burstService = time.Now().Add(f.between(time.Second, 12*time.Second)), c.service
 	}
+	if f.happens(Full) {
+		f.count[Full]++
+		f.fullEnds = time.Now().Add(f.between(time.Second, 25*time.Second))
+		f.world.trace.note("the storage is full until %s", f.world.clock(f.fullEnds))
+	}
 	node := f.world.nodeOf(c.port)
 	if node == nil {
 		return
@@ -195,6 +203,8 @@ func (f *faults) refusal(c *call) (string, func(*call) bool) {
 		return "cut off", func(c *call) bool { reset(c); return true }
 	case f.burstEnds.After(time.Now()) && c.service == f.burstService && f.rnd.IntN(10) > 0:
 		return "burst", func(c *call) bool { refuse(c, 429+74*f.rnd.IntN(2)); return true }
+	case f.fullEnds.After(time.Now()) && c.stores():
+		return "full", func(c *call) bool { refuse(c, http.StatusInternalServerError); return true }
 	case f.crashes(CrashBefore, c):
 		return fail(CrashBefore, func(c *call) { f.world.crash(c.port); c.err = errDead })
 	case f.happens(ResetBefore):
@@ -306,12 +316,11 @@ func between(text, from, to string) string {
 	return found
 }
 
-// refuse gives the call the service's answer that it has too much to do.
+// refuse gives the call the service's answer that it has too much to do, or no room.
 func refuse(c *call, status int) {
-	code := "ServerBusy"
-	if status == http.StatusTooManyRequests {
-		code = "TooManyRequests"
-	}
+	code := map[int]string{
+		http.StatusServiceUnavailable: "ServerBusy", http.StatusTooManyRequests: "TooManyRequests", http.StatusInternalServerError: "InternalError",
+	}[status]
 	body := fmt.Sprintf(`<?xml version="1.0" encoding="utf-8"?><Error><Code>%s</Code><Message>later</Message></Error>`, code)
 	header := http.Header{"X-Ms-Error-Code": {code}, "Content-Type": {"application/xml"}}
 	if c.service == "table" {

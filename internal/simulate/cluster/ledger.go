@@ -19,6 +19,7 @@ type ledger struct {
 	stolen  map[string]time.Time // when the simulation broke a lease
 	seen    map[string]bool      // instances that were committed
 	births  map[string]string    // by parent, execution and task: the child that it became
+	revived map[string]bool      // instances whose first commit landed when nobody waited for it any more
 }
 
 type holder struct {
@@ -27,7 +28,7 @@ type holder struct {
 }
 
 func newLedger(w *world) *ledger {
-	return &ledger{w: w, holders: map[string]holder{}, stolen: map[string]time.Time{}, seen: map[string]bool{}, births: map[string]string{}}
+	return &ledger{w: w, holders: map[string]holder{}, stolen: map[string]time.Time{}, seen: map[string]bool{}, births: map[string]string{}, revived: map[string]bool{}}
 }
 
 func (l *ledger) instances() int { return len(l.seen) }
@@ -71,6 +72,9 @@ func (l *ledger) lease(c *call, action string) {
 func (l *ledger) commit(c *call) {
 	id := layout.UnescapeKey(c.commit)
 	l.seen[id] = true
+	if abandoned, dead := l.w.net.gone(c); (abandoned || dead) && !bytes.Contains(c.body, []byte("If-Match")) {
+		l.revived[id] = true
+	}
 	l.born(c, id)
 	n := l.w.nodeOf(c.port)
 	if n == nil || !bytes.Contains(c.body, []byte("CommitId")) {

@@ -106,24 +106,6 @@ func (s Script) repeatable() bool {
 	return true
 }
 
-// soothe removes the failing attempts. A rewind undoes failures that were not dealt with, and takes those for such that came
-// together with results.
-func (s *Script) soothe() {
-	calm := func(step *Step) { step.Fails = 0 }
-	for i := range s.Ops {
-		op := &s.Ops[i]
-		if op.Act != nil {
-			calm(op.Act)
-		}
-		for j := range op.Fan {
-			calm(&op.Fan[j])
-		}
-		for j := range op.Kids {
-			op.Kids[j].Script.soothe()
-		}
-	}
-}
-
 // CustomStatus is the last one that the script sets, which later generations keep; empty for none.
 func (s Script) CustomStatus() (last string) {
 	for _, op := range s.Ops {
@@ -132,6 +114,16 @@ func (s Script) CustomStatus() (last string) {
 		}
 	}
 	return last
+}
+
+// last is what the last generation does.
+func (s Script) last() Script {
+	for i := len(s.Ops) - 1; i >= 0; i-- {
+		if s.Ops[i].Again {
+			return Script{Ops: s.Ops[i+1:]}
+		}
+	}
+	return s
 }
 
 // writer makes scripts.

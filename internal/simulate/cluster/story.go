@@ -68,7 +68,6 @@ func (w *world) twist(s *story) {
 		s.plot = "suspend"
 	case 2:
 		s.plot = "rewind"
-		s.script.soothe()
 		step := w.writer.step()
 		step.Fails, step.Until = 0, s.id
 		s.script.Ops = append(s.script.Ops, Op{Act: &step})
@@ -78,11 +77,6 @@ func (w *world) twist(s *story) {
 		}
 	case 4:
 		s.plot, s.purged = "purge", true
-		for _, op := range s.script.Ops {
-			if op.Forget != nil {
-				op.Forget.Pad = 0 // a purge takes the payloads of what is not carried out yet
-			}
-		}
 	case 5:
 		var names []string
 		for range 1 + w.rnd.IntN(5) {

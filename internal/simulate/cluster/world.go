@@ -81,6 +81,7 @@ type world struct {
 	offspring  []*Kid
 	heals      map[string]bool
 	stories    []*story
+	timetable  *timetable // nil for none
 }
 
 // Run simulates one cluster. It must be called in a bubble of testing/synctest.
@@ -116,9 +117,7 @@ func newWorld(ctx context.Context, o Options) (*world, error) {
 	w.faults.world = w
 	w.writer = &writer{rnd: source(3), has: map[Kind]bool{BadActivity: w.rnd.IntN(2) == 0, LargePayloads: w.rnd.IntN(3) == 0}}
 	w.partitions = []int{1, 2, 4, 4}[w.rnd.IntN(4)]
-	if w.rnd.IntN(4) == 0 {
-		w.mode = leases.Table
-	}
+	w.mode = []leases.Mode{leases.Table, leases.Table, leases.Legacy, leases.Safe, leases.Safe, leases.Safe, leases.Safe, leases.Safe}[w.rnd.IntN(8)]
 	clock := time.Now
 	if w.rnd.IntN(3) == 0 {
 		w.skew = time.Duration(w.rnd.IntN(121)-60) * time.Second
@@ -175,6 +174,9 @@ func (w *world) live() {
 	}
 	for _, s := range w.stories {
 		w.tasks.Go(func() { w.tell(s) })
+	}
+	if w.timetable = w.invent(); w.timetable != nil {
+		w.tasks.Go(func() { w.follow(w.timetable) })
 	}
 	w.tasks.Wait() // the clients
 	w.quiet()
