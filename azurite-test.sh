@@ -211,9 +211,10 @@ if [ -n "$full" ]; then
 fi
 
 install_azurite
+export TASKHUB_AZURITE=$azurite # internal/smoke starts one that takes tokens
 find_peer
 peer=${DTFX_PEER:-}
-unset DTFX_PEER TASKHUB_TEST_CONN AzureWebJobsStorage
+unset DTFX_PEER TASKHUB_TEST_CONN AzureWebJobsStorage TASKHUB_SMOKE_CONN TASKHUB_SMOKE_ACCOUNT TASKHUB_SMOKE_ENDPOINT_SUFFIX
 go build -o "$summary" ./internal/testsummary || die "the test counter does not build"
 
 say "checks"

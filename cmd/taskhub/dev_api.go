@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -140,7 +139,7 @@ func apiListenError(address string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, errWindowsAddressInUse):
 		return fmt.Errorf(`the HTTP API cannot listen on %s: the port is in use, perhaps by Azure Functions or another "taskhub dev": stop that, or %s`, address, choose)
-	case errors.Is(err, fs.ErrPermission):
+	case addressForbidden(err):
 		return fmt.Errorf("the HTTP API may not listen on %s (%w): %s", address, innermost(err), choose)
 	}
 	return fmt.Errorf("the HTTP API cannot listen on %s (%w): %s", address, innermost(err), choose)

@@ -44,7 +44,7 @@ func directoryError(dir string, err error, otherwise string) error {
 // diskError explains why the storage stopped by itself.
 func diskError(dir string, err error) error {
 	remedy := "see that the disk works, and start again"
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+	if noRoom(err) {
 		remedy = "make room on the disk, and start again"
 	}
 	return fmt.Errorf("stopped, because directory %q cannot be written any more (%w): everything that was acknowledged is there; %s", dir, innermost(err), remedy)
@@ -60,9 +60,9 @@ func (o *devOptions) listenError(err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, errWindowsAddressInUse):
 		return fmt.Errorf(`the %s service cannot listen on %s: the port is in use, perhaps by Azurite or another "taskhub dev": stop that, or %s`, service, address, choose)
-	case errors.Is(err, fs.ErrPermission):
+	case addressForbidden(err):
 		return fmt.Errorf("the %s service may not listen on %s (%w): %s", service, address, innermost(err), choose)
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
+	case noSuchAddress(err):
 		return fmt.Errorf("%q is no address of this machine: give one with --host, or 127.0.0.1", o.host)
 	}
 	var name *net.DNSError

@@ -31,7 +31,7 @@ func system() world {
 	return world{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr,
 		person:   func() bool { return isTerminal(os.Stdin) && isTerminal(os.Stderr) },
-		terminal: func(w io.Writer) bool { f, ok := w.(*os.File); return ok && isTerminal(f) },
+		terminal: func(w io.Writer) bool { f, ok := w.(*os.File); return ok && isTerminal(f) && showsSequences(f) },
 		getenv:   os.Getenv,
 		dir:      ".",
 		now:      time.Now,
