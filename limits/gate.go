@@ -321,8 +321,12 @@ func (g *gate) patience() time.Duration {
 // report lets the row say what waits here, and whether that is news. Nothing waits any more once there is enough.
 func (g *gate) report(row *state, now instant, enough bool) bool {
 	calls, instances := g.line()
+	known := len(row.waiting)
 	row.waiting = slices.DeleteFunc(row.waiting, func(w waiter) bool { return w.Worker == g.l.worker || now-w.At > staleAfter.Milliseconds() })
-	if calls == 0 || enough || g.l.closed {
+	switch {
+	case g.l.closed:
+		return len(row.waiting) < known
+	case calls == 0 || enough:
 		return false
 	}
 	if len(row.waiting) < mostReported {

@@ -368,12 +368,12 @@ func (l *Limiter) Stop(ctx context.Context) {
 	}
 }
 
-// leavers are the gates that have something to return.
+// leavers are the gates that have something to return, or whose row says that attempts wait here.
 func (l *Limiter) leavers() (list []*gate) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, g := range l.gates {
-		if g.side.leave() {
+		if g.side.leave() || time.Since(g.reported) < staleAfter {
 			list = append(list, g)
 		}
 	}

@@ -149,3 +149,28 @@ func TestTwoLimits(t *testing.T) {
 		}
 	})
 }
+
+// TestStopWithdraws: what a worker that has stopped said of those who wait is no longer in the row.
+func TestStopWithdraws(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		w, store := s.worker("w", s.store(nil, nil), rate("r", 1, time.Hour, 0)), s.store(nil, nil)
+		w.call("i", 3, nil)
+		time.Sleep(time.Minute)
+		waiting := func() int {
+			row, _, err := store.readState(t.Context(), "r", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(row.waiting)
+		}
+		if n := waiting(); n != 1 {
+			t.Fatalf("%d workers say that attempts wait", n)
+		}
+		w.l.Stop(t.Context())
+		if n := waiting(); n != 0 {
+			t.Errorf("%d workers still say that attempts wait", n)
+		}
+	})
+}
