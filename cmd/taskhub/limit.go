@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -48,27 +47,15 @@ func limitError(err error) error {
 	return err
 }
 
-// completeLimits gives the shell names of limits. What fails is no matter.
+// completeLimits gives the shell names of limits.
 func completeLimits(t *target) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, args []string, start string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
-		if len(args) > 0 {
-			return nil, cobra.ShellCompDirectiveNoFileComp
+	return completeFrom(t, func(ctx context.Context, c *taskhub.Client, _ string, add func(name, description string)) error {
+		list, err := c.Limits(ctx)
+		for _, l := range list {
+			add(l.Declared.Name, l.Spec().String())
 		}
-		const patience = 3 * time.Second
-		ctx, cancel := context.WithTimeout(cmp.Or(cmd.Context(), context.Background()), patience)
-		defer cancel()
-		cmd.SetContext(ctx)
-		_ = t.run(cmd, func(ctx context.Context, hub *taskhub.Hub) error {
-			list, err := hub.Client().Limits(ctx)
-			for _, l := range list {
-				if strings.HasPrefix(l.Declared.Name, start) {
-					names = append(names, cobra.CompletionWithDesc(l.Declared.Name, l.Spec().String()))
-				}
-			}
-			return err
-		})
-		return names, cobra.ShellCompDirectiveNoFileComp
-	}
+		return err
+	})
 }
 
 func newLimitList(w world, t *target) *cobra.Command {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,30 +54,18 @@ func scheduleError(err error, flags map[string]string) error {
 	return err
 }
 
-// completeSchedules gives the shell names of schedules. What fails is no matter.
+// completeSchedules gives the shell names of schedules.
 func completeSchedules(t *target) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, args []string, start string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
-		if len(args) > 0 {
-			return nil, cobra.ShellCompDirectiveNoFileComp
+	return completeFrom(t, func(ctx context.Context, c *taskhub.Client, _ string, add func(name, description string)) error {
+		page, err := c.SchedulePage(ctx, "", 0)
+		if err != nil {
+			return err
 		}
-		const patience = 3 * time.Second
-		ctx, cancel := context.WithTimeout(cmp.Or(cmd.Context(), context.Background()), patience)
-		defer cancel()
-		cmd.SetContext(ctx)
-		_ = t.run(cmd, func(ctx context.Context, hub *taskhub.Hub) error {
-			page, err := hub.Client().SchedulePage(ctx, "", 0)
-			if err != nil {
-				return err
-			}
-			for _, s := range page.Schedules {
-				if strings.HasPrefix(s.Name, start) {
-					names = append(names, cobra.CompletionWithDesc(s.Name, clean(s.Orchestrator+" "+timingText(s))))
-				}
-			}
-			return nil
-		})
-		return names, cobra.ShellCompDirectiveNoFileComp
-	}
+		for _, s := range page.Schedules {
+			add(s.Name, s.Orchestrator+" "+timingText(s))
+		}
+		return nil
+	})
 }
 
 func newScheduleList(w world, t *target) *cobra.Command {
