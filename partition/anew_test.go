@@ -203,11 +203,7 @@ func testRewindAndALateFailure(t *testing.T) {
 	s.deaf = true // work items lie in their queue
 	s.run(caller(a), a)
 	s.start("Caller", "i", `"x"`)
-	work := s.takeWork()
-	failed := &history.TaskFailed{
-		Base: history.Base{EventID: -1, Timestamp: time.Now().UTC()}, TaskScheduledID: work.Message.Event.Common().EventID, Reason: history.String("broken"),
-	}
-	failure := &history.Envelope{ActivityID: layout.AnswerID(work.ActivityID), Message: &history.Message{Event: failed, Target: work.Message.Target}}
+	failure := failureOf(s.takeWork())
 	s.put(failure)
 	s.awaitStatus("i", history.Failed)
 	s.clean()
@@ -224,6 +220,47 @@ func testRewindAndALateFailure(t *testing.T) {
 		t.Errorf("the output is %s", out)
 	}
 	s.clean()
+}
+
+// TestRewindTogetherWithALateFailure: the same when the failure is there before the new attempt is decided, so that both come at
+// once.
+func TestRewindTogetherWithALateFailure(t *testing.T) {
+	inVirtualTime(t, testRewindTogetherWithALateFailure)
+}
+
+func testRewindTogetherWithALateFailure(t *testing.T) {
+	s, c := stage(t), newCounter(t)
+	c.open()
+	a := c.activity("A")
+	s.deaf = true // work items lie in their queue
+	s.run(caller(a), a)
+	s.start("Caller", "i", `"x"`)
+	failure := failureOf(s.takeWork())
+	s.put(failure)
+	s.awaitStatus("i", history.Failed)
+	s.clean()
+	s.crash()
+	s.put(failure)
+	if err := s.hub.Client().Rewind(within(t), "i", "mended"); err != nil {
+		t.Fatal(err)
+	}
+	s.run(caller(a), a)
+	eventually(t, "it is decided again", func() bool { return len(s.decisions("i")) == 1 })
+	eventually(t, "the copy is gone", func() bool { return s.messages(s.hub.Queues().Control(0)) == 0 && !s.part.sessions.busy() })
+	s.hostElsewhere(a)
+	s.serveWork(0)
+	if out := s.awaitStatus("i", history.Completed); out != `"x!"` {
+		t.Errorf("the output is %s", out)
+	}
+	s.clean()
+}
+
+// failureOf is the message that a work item's activity has failed.
+func failureOf(work *history.Envelope) *history.Envelope {
+	failed := &history.TaskFailed{
+		Base: history.Base{EventID: -1, Timestamp: time.Now().UTC()}, TaskScheduledID: work.Message.Event.Common().EventID, Reason: history.String("broken"),
+	}
+	return &history.Envelope{ActivityID: layout.AnswerID(work.ActivityID), Message: &history.Message{Event: failed, Target: work.Message.Target}}
 }
 
 // takeWork receives a work item and deletes it.

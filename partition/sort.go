@@ -145,7 +145,7 @@ func (s *session) answer(out *sorted, id int32, created history.Kind) (verdict, 
 	}
 	kind, is, _ := s.st.replay.Lookup(id)
 	switch {
-	case is == replay.Unknown:
+	case is == replay.Unknown || s.st.undecided(id):
 		return early, "", nil
 	case is == replay.Done || kind != created:
 		return drop, "the action it answers is not open", nil

@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"slices"
 	"time"
 
 	"github.com/go-taskhub/taskhub/history"
@@ -184,6 +185,12 @@ func (st *state) forgetGeneration() {
 func (st *state) exists() bool { return st.started != nil }
 
 // behind says whether replay decided things the history does not have.
+// undecided says whether a decision is still to be committed. What answers its number may be meant for another decision, which was
+// never committed, or which a rewind has undone: that shows once its own row is there.
+func (st *state) undecided(id int32) bool {
+	return slices.ContainsFunc(st.pending, func(a replay.Action) bool { return a.ActionID() == id })
+}
+
 func (st *state) behind() bool { return len(st.pending) > 0 || st.pendingOutcome != nil }
 
 // consumedBefore recognises a copy of an event that was applied, also by what .NET rows keep of it.

@@ -207,8 +207,13 @@ func (w *world) raise(s *story, name, payload string) {
 	w.do(s, "raise "+name, func(ctx context.Context, c *taskhub.Client) error {
 		w.mu.Lock()
 		s.raised[payload]++
+		again := s.raised[payload] > 1
 		w.mu.Unlock()
-		return c.RaiseEvent(ctx, s.id, name, payload)
+		err := c.RaiseEvent(ctx, s.id, name, payload)
+		if again { // it may have arrived before, and been the last that the instance waited for
+			return accept(err, taskhub.ErrInstanceFinished)
+		}
+		return err
 	})
 }
 
