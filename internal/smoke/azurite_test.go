@@ -71,20 +71,18 @@ func startAzurite(t *testing.T) *azurite {
 	ready := make(chan map[string]string, 1)
 	go func() {
 		defer close(read)
-		found := map[string]string{}
+		found, told := map[string]string{}, false
 		listens := regexp.MustCompile(`Azurite (Blob|Queue|Table) service is successfully listening at (https://\S+)`)
 		for lines := bufio.NewScanner(out); lines.Scan(); {
 			if m := listens.FindStringSubmatch(lines.Text()); m != nil {
 				found[strings.ToLower(m[1])] = m[2] + "/devstoreaccount1"
 			}
-			if len(found) == 3 && ready != nil {
+			if len(found) == 3 && !told {
+				told = true
 				ready <- found
-				ready = nil
 			}
 		}
-		if ready != nil {
-			close(ready)
-		}
+		close(ready)
 	}()
 	select {
 	case found, ok := <-ready:
