@@ -38,6 +38,8 @@ type activeEntry struct {
 	changed    bool // attempts differ from the row's
 	waiting    []chan error
 	since      time.Time // not wanted since
+	adopted    time.Time // from another owner
+	again      bool      // it is looked at again after lateOwner
 }
 
 func (e *activeEntry) unwanted() bool { return !e.want && (e.have || e.doubt) }
@@ -128,6 +130,27 @@ func (a *activeList) release(id string) {
 	}
 }
 
+// lateOwner is for how long after a takeover a commit of the former owner may still land. Mostly none can, as its lease has ended; but
+// one whose lease was broken from outside does not know that until it renews it, within a minute, and requests may be late.
+const lateOwner = 75 * time.Second
+
+// keep says whether an instance that was taken over and has no history keeps its row for now: its first commit, by the former owner,
+// may be yet to come, and relies on a row that is gone since. It is looked at again then.
+func (a *activeList) keep(id string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e := a.entries[id]
+	if e == nil || e.adopted.IsZero() {
+		return false
+	}
+	left := lateOwner - time.Since(e.adopted)
+	if left > 0 && !e.again {
+		e.again = true
+		a.p.sessions.wakeLater(id, left)
+	}
+	return left > 0
+}
+
 // progress says that the instance has got further since it was taken over.
 func (a *activeList) progress(id string) {
 	a.p.suspects.settle(id)
@@ -144,14 +167,15 @@ func (a *activeList) attempt(id string, attempts int32) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	e := a.entry(id)
-	e.attempts, e.charged, e.changed = max(e.attempts, attempts), true, true
+	e.attempts, e.charged, e.changed, e.adopted = max(e.attempts, attempts), true, true, time.Now()
 }
 
 // inherit takes the count of a dead owner over without counting this one.
 func (a *activeList) inherit(id string, attempts int32) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if e := a.entry(id); attempts > e.attempts {
+	e := a.entry(id)
+	if e.adopted = time.Now(); attempts > e.attempts {
 		e.attempts, e.changed = attempts, true
 	}
 }

@@ -275,7 +275,9 @@ func (ss *sessions) settleLast(ctx context.Context) {
 		}
 		if s.work.idle() && !s.status.dirty() && !s.pendingWork() {
 			ss.p.holds.delete(ctx, s.work.spare(true))
-			ss.p.active.release(s.id)
+			if s.st == nil || s.st.exists() || !ss.p.active.keep(s.id) {
+				ss.p.active.release(s.id)
+			}
 		}
 	})
 }

@@ -34,6 +34,9 @@ func (s *session) settleWork(ctx context.Context) {
 		return
 	}
 	s.p.holds.delete(ctx, w.spare(true))
+	if s.p.suspects.settle(s.id); s.st != nil && !s.st.exists() && s.p.active.keep(s.id) {
+		return
+	}
 	s.p.active.release(s.id)
 	if s.st != nil && s.st.ended != nil {
 		s.drop()
