@@ -2,6 +2,7 @@ package partition
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/go-taskhub/taskhub/history"
@@ -127,9 +128,27 @@ func (s *session) admitChild(ctx context.Context, it *item, e *history.Execution
 		return 0, "", err
 	}
 	if s.st.exists() && (s.st.isExecution(deref(e.Instance.ExecutionID)) || s.st.startedBy(e)) {
-		return drop, "the sub-orchestration has started already", nil
+		return drop, "the sub-orchestration has started already", s.answerCopy(ctx)
 	}
 	return apply, "", nil
+}
+
+// answerCopy tells the parent again how the sub-orchestration has ended. In a mixed fleet a start is sent before the decision is committed.
+// If that fails, the answer may have met a parent that knew of no such decision, as when its generation was not committed either, and be
+// gone; the decision that is made again sends the start again.
+func (s *session) answerCopy(ctx context.Context) error {
+	if s.p.goFleet() {
+		return nil
+	}
+	o := s.answerAgain()
+	if o == nil {
+		return nil
+	}
+	if err := s.put(ctx, o); err != nil {
+		return fmt.Errorf("answering the parent again: %w", err)
+	}
+	s.p.cfg.Host.ControlMessagePut(o.target)
+	return nil
 }
 
 // isExecution says whether an execution id is that of the current or of the first generation.

@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -129,6 +130,40 @@ func testUnnamedChildrenDecidedAnewInAnotherOrder(t *testing.T) {
 		t.Errorf("the output is %s", out)
 	}
 	s.whole("i")
+	s.clean()
+}
+
+// TestAnswerBeforeItsGeneration: an orchestration continues as new and starts a sub-orchestration in one episode. The start is sent, the
+// commit fails, and the answer comes while the parent is still in the generation before. It is told again when the decision is made again.
+func TestAnswerBeforeItsGeneration(t *testing.T) { inVirtualTime(t, testAnswerBeforeItsGeneration) }
+
+func testAnswerBeforeItsGeneration(t *testing.T) {
+	s := stage(t)
+	kid := durable.NewOrchestrator("Kid", func(_ *durable.Context, in string) (string, error) { return in + "!", nil })
+	parent := durable.NewOrchestrator("Parent", func(ctx *durable.Context, in string) (string, error) {
+		if in == "first" {
+			return "", durable.ContinueAsNew(ctx, "second")
+		}
+		return durable.CallSubOrchestration[string](ctx, "Kid", in, durable.WithInstanceID("kid")).Await()
+	})
+	s.faults.set(func(req *http.Request) error {
+		if commits(req) && strings.Contains(bodyOf(req), "PartitionKey='i'") {
+			return errInjected
+		}
+		return nil
+	}, nil)
+	s.run(parent, kid)
+	s.start("Parent", "i", `"first"`)
+	if fleetOf(t) == Mixed { // which sends before it commits
+		s.awaitStatus("kid", history.Completed)
+	}
+	time.Sleep(10 * time.Second) // in which the answer meets the parent
+	s.crash()
+	s.faults.set(nil, nil)
+	s.run(parent, kid)
+	if out := s.awaitStatus("i", history.Completed); out != `"second!"` {
+		t.Errorf("the output is %s", out)
+	}
 	s.clean()
 }
 

@@ -96,7 +96,7 @@ func (w *world) playOp(ctx *durable.Context, op Op) (string, error) {
 		return "", nil
 	case op.Spawn != nil:
 		_, err := play.Spawn(ctx, op.Spawn.Script, op.Spawn.options()...)
-		w.spawned(op.Spawn)
+		w.spawned(ctx.InstanceID(), op.Spawn)
 		return "", err
 	}
 	return "", nil

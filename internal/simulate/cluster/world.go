@@ -78,7 +78,7 @@ type world struct {
 	done       map[string]int
 	spoilt     int
 	unawaited  []string
-	offspring  []*Kid
+	offspring  []spawn
 	heals      map[string]bool
 	stories    []*story
 	timetable  *timetable // nil for none
@@ -279,11 +279,17 @@ func (w *world) forgotten(instance, step string) {
 	}
 }
 
-func (w *world) spawned(k *Kid) {
+// spawn is a sub-orchestration that nobody waits for.
+type spawn struct {
+	*Kid
+	parent string
+}
+
+func (w *world) spawned(parent string, k *Kid) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !slices.ContainsFunc(w.offspring, func(o *Kid) bool { return o.ID == k.ID }) {
-		w.offspring = append(w.offspring, k)
+	if !slices.ContainsFunc(w.offspring, func(o spawn) bool { return o.ID == k.ID }) {
+		w.offspring = append(w.offspring, spawn{k, parent})
 	}
 }
 
