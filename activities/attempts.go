@@ -12,9 +12,7 @@ import (
 const (
 	freeDeliveries = queues.FreeDeliveries
 	mostAttempts   = queues.MostAttempts
-	// suspectAfter is how many attempts make a work item one that is run apart from others of its kind, so that these are not
-	// charged with what it does.
-	suspectAfter = 10
+	suspectAfter   = queues.SuspectAfter
 	// suspectPause is how long such a work item stays away while another one runs.
 	suspectPause = 5 * time.Second
 	// noteAgain is how long a work item stays away whose attempt could not be noted.

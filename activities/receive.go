@@ -84,11 +84,7 @@ func (r *Runner) tell(batch []*queues.Delivery) {
 		return
 	}
 	r.cfg.Telemetry.Received(telemetry.WorkItemQueue, telemetry.NoPartition, len(batch))
-	var lag time.Duration
-	for _, d := range batch {
-		lag = max(lag, d.Lag(time.Now()))
-	}
-	r.lag.Store(int64(lag))
+	r.lag.Store(int64(queues.OldestLag(batch, time.Now())))
 }
 
 // ceiling is the longest pause between two looks. What this worker puts itself wakes it.
@@ -116,9 +112,6 @@ func (r *Runner) take(batch []*queues.Delivery, until time.Time) (taken int) {
 	for _, d := range batch {
 		w := newWork(r.bodies, Work{Envelope: d.Envelope, Receipt: d.Receipt(), LockedUntil: until, Attempt: int(d.DequeueCount)})
 		w.tally = newTally(d)
-		if d.Err == nil {
-			r.prepare(w)
-		}
 		why := r.refuse(d)
 		switch {
 		case why != nil && why.damage:
@@ -142,6 +135,7 @@ func (r *Runner) takeOrGiveUp(w *work, d *queues.Delivery) bool {
 	if reason, attempts := r.hopeless(d, nil); reason != "" {
 		return r.giveUp(w, DeadLetter{Delivery: d, Attempts: attempts, Reason: reason})
 	}
+	r.prepare(w)
 	if !r.takeOne(w) {
 		return false
 	}

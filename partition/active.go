@@ -137,6 +137,7 @@ const lateOwner = 75 * time.Second
 // keep says whether an instance that was taken over and has no history keeps its row for now: its first commit, by the former owner,
 // may be yet to come, and relies on a row that is gone since. It is looked at again then.
 func (a *activeList) keep(id string) bool {
+	a.p.suspects.settle(id)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	e := a.entries[id]

@@ -144,10 +144,9 @@ func (s *session) answerCopy(ctx context.Context) error {
 	if o == nil {
 		return nil
 	}
-	if err := s.put(ctx, o); err != nil {
+	if err := s.putControl(ctx, o); err != nil {
 		return fmt.Errorf("answering the parent again: %w", err)
 	}
-	s.p.cfg.Host.ControlMessagePut(o.target)
 	return nil
 }
 

@@ -109,7 +109,7 @@ func (s *session) beginAhead(ep *episode) bool {
 
 func (s *session) startAhead(ep *episode, o *outgoing) bool {
 	name := activityName(o)
-	if !o.isActivity() || o.outboxKey != "" || !o.idempotent && !s.p.cfg.Idempotent(name) || !s.p.cfg.Host.ActivityRoom(name) {
+	if !o.isActivity() || o.outboxKey != "" || !s.p.cfg.Idempotent(name, o.idempotent) || !s.p.cfg.Host.ActivityRoom(name) {
 		return false
 	}
 	if ep.arrived == nil {

@@ -24,7 +24,7 @@ func inVirtualGoFleet(t *testing.T, test func(*testing.T)) {
 // newAheadScene is a hub without an owner yet, whose owners let all activities run ahead.
 func newAheadScene(t *testing.T) *scene {
 	s := stage(t)
-	s.idempotent = func(string) bool { return true }
+	s.idempotent = func(string, bool) bool { return true }
 	return s
 }
 

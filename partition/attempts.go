@@ -15,9 +15,7 @@ import (
 
 const (
 	freeDeliveries = queues.FreeDeliveries
-	// suspectAfter is how many attempts make a message one that is tried apart from others, so that these are not charged with
-	// what it does.
-	suspectAfter = 10
+	suspectAfter   = queues.SuspectAfter
 	// suspectDelay is how long such a message waits after it was received, so that what kills the process at once does it without
 	// the message.
 	suspectDelay = 2 * time.Second

@@ -91,10 +91,9 @@ func (s *session) startOver(ctx context.Context, id int32) error {
 			continue
 		}
 		o := s.message(&episode{now: s.st.last}, start, start.Event())
-		if err := s.put(ctx, o); err != nil {
+		if err := s.putControl(ctx, o); err != nil {
 			return fmt.Errorf("starting the sub-orchestration %s over: %w", start.InstanceID, err)
 		}
-		s.p.cfg.Host.ControlMessagePut(o.target)
 	}
 	return nil
 }

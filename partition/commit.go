@@ -40,6 +40,15 @@ func (s *session) send(ctx context.Context, ep *episode) error {
 	return nil
 }
 
+// putControl puts a message to a control queue, and wakes an owner in this process.
+func (s *session) putControl(ctx context.Context, o *outgoing) error {
+	err := s.put(ctx, o)
+	if err == nil {
+		s.p.cfg.Host.ControlMessagePut(o.target)
+	}
+	return err
+}
+
 func (s *session) put(ctx context.Context, o *outgoing) error {
 	var delay time.Duration
 	switch {

@@ -233,11 +233,9 @@ func (s *session) failChild(ctx context.Context, e *history.ExecutionStarted, te
 	now := time.Now().UTC()
 	answer := s.answerToParent(&episode{now: now}, failure(0, DeadLetterError, text))
 	if answer != nil {
-		answer.envelope.SequenceNumber = s.p.cfg.Queues.NextSequence()
-		if _, err := answer.queue.Put(ctx, answer.envelope, 0); err != nil {
+		if err := s.putControl(ctx, answer); err != nil {
 			return err
 		}
-		s.p.cfg.Host.ControlMessagePut(answer.target)
 	}
 	row, err := s.p.cfg.Tables.GetInstance(ctx, s.id, getStatusOnly)
 	if err != nil {

@@ -114,7 +114,7 @@ type scene struct {
 	deaf       bool                               // owners keep nothing in their process
 	ended      func(string)                       // what owners tell their host; nil for the usual thing
 	activities map[string]durable.ActivityHandler // of serveWork
-	idempotent func(string) bool                  // which activities may run ahead; nil for none
+	idempotent func(string, bool) bool            // which activities may run ahead; nil for what the call says
 }
 
 func newScene(t *testing.T, items ...durable.Registrable) *scene {

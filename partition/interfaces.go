@@ -90,8 +90,9 @@ type Config struct {
 	Worker string
 	// Notice is called when a message says that the hub's schedules have changed; it must return soon. Defaults to nothing.
 	Notice func()
-	// Idempotent says of an activity that it may begin before the decision to call it is committed. Defaults to none being so.
-	Idempotent func(activity string) bool
+	// Idempotent says of an activity that it may begin before the decision to call it is committed; called is whether the call says so.
+	// Defaults to what the call says.
+	Idempotent func(activity string, called bool) bool
 	// Quarantine is shared by the partitions of a process: who holds its place tries a message that may have ended processes
 	// before. Defaults to one of the partition's own.
 	Quarantine chan struct{}
@@ -140,7 +141,7 @@ func (c Config) withDefaults() Config {
 		c.Pressed = func() bool { return false }
 	}
 	if c.Idempotent == nil {
-		c.Idempotent = func(string) bool { return false }
+		c.Idempotent = func(_ string, called bool) bool { return called }
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -275,9 +275,7 @@ func (ss *sessions) settleLast(ctx context.Context) {
 		}
 		if s.work.idle() && !s.status.dirty() && !s.pendingWork() {
 			ss.p.holds.delete(ctx, s.work.spare(true))
-			if s.st == nil || s.st.exists() || !ss.p.active.keep(s.id) {
-				ss.p.active.release(s.id)
-			}
+			s.letGo()
 		}
 	})
 }

@@ -34,12 +34,16 @@ func (s *session) settleWork(ctx context.Context) {
 		return
 	}
 	s.p.holds.delete(ctx, w.spare(true))
-	if s.p.suspects.settle(s.id); s.st != nil && !s.st.exists() && s.p.active.keep(s.id) {
-		return
-	}
-	s.p.active.release(s.id)
+	s.letGo()
 	if s.st != nil && s.st.ended != nil {
 		s.drop()
+	}
+}
+
+// letGo says that the instance need not be found on the active list any more.
+func (s *session) letGo() {
+	if s.st == nil || s.st.exists() || !s.p.active.keep(s.id) {
+		s.p.active.release(s.id)
 	}
 }
 

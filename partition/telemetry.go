@@ -136,11 +136,7 @@ func (p *Partition) reportReceived(batch []*queues.Delivery) {
 		return
 	}
 	p.cfg.Telemetry.Received(telemetry.ControlQueue, p.Index(), len(batch))
-	var lag time.Duration
-	for _, d := range batch {
-		lag = max(lag, d.Lag(time.Now()))
-	}
-	p.health.lag.Store(int64(lag))
+	p.health.lag.Store(int64(queues.OldestLag(batch, time.Now())))
 }
 
 func (p *Partition) reportDeleted(from *queues.Queue) {

@@ -19,6 +19,9 @@ const (
 	// FreeDeliveries is how often a message is received before attempts at it are counted. Counting costs a request, and nearly
 	// every message is done with at its first delivery.
 	FreeDeliveries = 4
+	// SuspectAfter is how many attempts make a message one that is tried apart from others, so that these are not charged with what
+	// it does.
+	SuspectAfter = 10
 	// MostAttempts is how often a message is tried before it becomes a dead letter.
 	MostAttempts = 20
 )

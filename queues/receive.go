@@ -59,6 +59,14 @@ func (d *Delivery) Lag(now time.Time) time.Duration {
 	return max(now.Sub(due), 0)
 }
 
+// OldestLag is the longest lag of a batch.
+func OldestLag(batch []*Delivery, now time.Time) (lag time.Duration) {
+	for _, d := range batch {
+		lag = max(lag, d.Lag(now))
+	}
+	return lag
+}
+
 func later(a, b time.Time) time.Time {
 	if b.After(a) {
 		return b

@@ -127,9 +127,10 @@ func (r *registry) find(name, version string) (def *replay.Definition, reason st
 	return nil, fmt.Sprintf("no orchestrator %s is registered in this worker; register it, or run a worker that hosts it", name)
 }
 
-// isIdempotent says whether an activity may run ahead. One with limits may not: what is taken back would have used them up.
-func (r *registry) isIdempotent(activity string) bool {
-	return r.idempotent[activity] && len(r.limited[activity]) == 0
+// isIdempotent says whether an activity may run ahead, as its definition or the call says. One with limits may not: what is taken
+// back would have used them up.
+func (r *registry) isIdempotent(activity string, called bool) bool {
+	return (called || r.idempotent[activity]) && len(r.limited[activity]) == 0
 }
 
 func (r *registry) activityTimeouts(name string) durable.ActivityTimeouts { return r.timeouts[name] }

@@ -85,13 +85,7 @@ func newLimitList(w world, t *target) *cobra.Command {
 
 func writeLimits(w world, hub *taskhub.Hub, list []*taskhub.Limit, format string) error {
 	if format == formatJSON {
-		array := &jsonArray{w: w.out}
-		for _, l := range list {
-			if err := array.add(newLimitJSON(l)); err != nil {
-				return err
-			}
-		}
-		return array.end()
+		return writeArray(w.out, list, newLimitJSON)
 	}
 	if len(list) == 0 {
 		_, err := fmt.Fprintf(w.err, "Hub %q has no limits: they are declared in code, and known once a worker has started.\n", hub.Name())

@@ -95,6 +95,17 @@ func (a *jsonArray) add(value any) error {
 	return err
 }
 
+// writeArray writes a list as a JSON array, each value as view shows it.
+func writeArray[T, V any](w io.Writer, list []T, view func(T) V) error {
+	array := &jsonArray{w: w}
+	for _, value := range list {
+		if err := array.add(view(value)); err != nil {
+			return err
+		}
+	}
+	return array.end()
+}
+
 // end writes the end of the array. It is left out when something failed, so that no program takes a part for the whole.
 func (a *jsonArray) end() error {
 	text := "\n]\n"

@@ -99,13 +99,7 @@ func newScheduleList(w world, t *target) *cobra.Command {
 
 func writeSchedules(w world, hub *taskhub.Hub, list []*taskhub.Schedule, format string) error {
 	if format == formatJSON {
-		array := &jsonArray{w: w.out}
-		for _, s := range list {
-			if err := array.add(newScheduleJSON(s)); err != nil {
-				return err
-			}
-		}
-		return array.end()
+		return writeArray(w.out, list, newScheduleJSON)
 	}
 	if len(list) == 0 {
 		_, err := fmt.Fprintf(w.err, "Hub %q has no schedules.\n", hub.Name())
