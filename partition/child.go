@@ -61,7 +61,7 @@ func (s *session) childAnswer(ctx context.Context, it *item, out *sorted, id int
 	if answer := it.envelope.ActivityID; known && c.start != "" && isChildAnswer(answer) && answer != childAnswerID(c.start) {
 		return drop, "it is the answer of a sub-orchestration that was started by a decision which was never committed", s.startOver(ctx, id)
 	}
-	return s.answer(out, id, history.KindSubOrchestrationCreated)
+	return s.answer(it, out, id, history.KindSubOrchestrationCreated)
 }
 
 // startOver sends the start of a sub-orchestration again: another start was carried out over it, or instead of it. Where that is

@@ -129,7 +129,8 @@ func (s *session) commit(ctx context.Context, ep *episode, answered map[int32]st
 		return fmt.Errorf("committing: %w", err)
 	}
 	ep.done = done
-	st.etag = done.ETag
+	st.etag, st.confirmed = done.ETag, began
+	s.replaces(ep.base)
 	st.rows = ep.firstRow + len(ep.records)
 	st.totalRows = max(st.totalRows, st.rows)
 	st.forgetOldRows(ep.committed)

@@ -21,6 +21,8 @@ type item struct {
 	// deliveries is the queue's dequeue count; 1 for what never was in a queue.
 	deliveries int64
 	inserted   time.Time
+	// arrived is when it came to this process.
+	arrived time.Time
 	// tries counts how often the item was looked at again in memory.
 	tries int
 	// handed is set for what another session of this process handed over.
@@ -31,7 +33,7 @@ type item struct {
 }
 
 func newItem(env *history.Envelope, deliveries int64, inserted time.Time, hs ...*hold) *item {
-	return &item{envelope: env, event: env.Message.Event, holds: hs, deliveries: deliveries, inserted: inserted}
+	return &item{envelope: env, event: env.Message.Event, holds: hs, deliveries: deliveries, inserted: inserted, arrived: time.Now()}
 }
 
 // executionID is the execution the message is meant for; "" means whichever is current.

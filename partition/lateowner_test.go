@@ -60,24 +60,34 @@ func TestNothingOfAFormerOwner(t *testing.T) {
 	})
 }
 
-// takeHistory takes an instance's rows out of the history, as they are.
-func (s *scene) takeHistory(id string) (rows [][]byte) {
+func (s *scene) historyTable() *aztables.Client {
+	return s.hub.Account().Tables().NewClient(s.hub.Names().HistoryTable())
+}
+
+// historyRows reads an instance's rows of the history, as they are.
+func (s *scene) historyRows(id string) (rows [][]byte) {
 	s.t.Helper()
-	client := s.hub.Account().Tables().NewClient(s.hub.Names().HistoryTable())
 	filter := "PartitionKey eq '" + id + "'"
-	for pager := client.NewListEntitiesPager(&aztables.ListEntitiesOptions{Filter: &filter}); pager.More(); {
+	for pager := s.historyTable().NewListEntitiesPager(&aztables.ListEntitiesOptions{Filter: &filter}); pager.More(); {
 		page, err := pager.NextPage(within(s.t))
 		if err != nil {
 			s.t.Fatal(err)
 		}
 		rows = append(rows, page.Entities...)
 	}
+	return rows
+}
+
+// takeHistory takes an instance's rows out of the history, as they are.
+func (s *scene) takeHistory(id string) (rows [][]byte) {
+	s.t.Helper()
+	rows = s.historyRows(id)
 	for _, row := range rows {
 		var key struct{ RowKey string }
 		if err := json.Unmarshal(row, &key); err != nil {
 			s.t.Fatal(err)
 		}
-		if _, err := client.DeleteEntity(within(s.t), id, key.RowKey, nil); err != nil {
+		if _, err := s.historyTable().DeleteEntity(within(s.t), id, key.RowKey, nil); err != nil {
 			s.t.Fatal(err)
 		}
 	}
@@ -86,9 +96,8 @@ func (s *scene) takeHistory(id string) (rows [][]byte) {
 
 func (s *scene) putHistory(rows [][]byte) {
 	s.t.Helper()
-	client := s.hub.Account().Tables().NewClient(s.hub.Names().HistoryTable())
 	for _, row := range rows {
-		if _, err := client.AddEntity(within(s.t), row, nil); err != nil {
+		if _, err := s.historyTable().AddEntity(within(s.t), row, nil); err != nil {
 			s.t.Fatal(err)
 		}
 	}

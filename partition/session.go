@@ -56,6 +56,7 @@ type session struct {
 	mustLoad bool      // another owner has left it, and it could not be loaded yet
 	began    time.Time // when the turn did, before it waited for its slot
 	unsure   bool      // the last step failed: what there is to do shows when the next one has loaded the instance
+	replaced []string  // the last executions that this owner has seen replaced
 
 	trail *telemetry.Trail // follows what is committed, for its spans; nil without traces
 	doubt *doubt           // a commit that failed, and may be there nevertheless; nil for none
@@ -319,6 +320,7 @@ func (s *session) settle(ctx context.Context, found *sorted) {
 		}
 		s.parkEarly(ctx, it)
 	}
+	s.lookAgain(found.unknown)
 	s.p.sessions.putBack(s, again)
 	for _, pk := range found.parked {
 		if pk.refused {
@@ -471,11 +473,13 @@ func (s *session) ensureLoaded(ctx context.Context) error {
 	if s.st != nil {
 		return nil
 	}
+	began := time.Now()
 	h, err := s.p.cfg.Tables.LoadHistory(ctx, s.id)
 	if err != nil {
 		return err
 	}
 	s.st = stateOf(h)
+	s.st.confirmed = began
 	s.loaded(h)
 	s.staleBlobs = append(s.staleBlobs, h.StaleBlobs...)
 	return s.noteLoaded(h)

@@ -17,19 +17,20 @@ const fakeTimerID = -100
 type verdict int
 
 const (
-	apply  verdict = iota // it goes into the next episode
-	drop                  // it is a copy, or for nobody: its message is deleted
-	early                 // it answers a decision that is not committed yet
-	park                  // its message goes back to the queue for a while
-	later                 // it was put into the heap of near timers
-	again                 // the session looks at it again after a short rest
-	refuse                // no attempt at it can succeed, as far as is known: it counts as one that failed
+	apply   verdict = iota // it goes into the next episode
+	drop                   // it is a copy, or for nobody: its message is deleted
+	early                  // it answers a decision that is not committed yet
+	unknown                // it is about something that the history, as it was loaded, does not have
+	park                   // its message goes back to the queue for a while
+	later                  // it was put into the heap of near timers
+	again                  // the session looks at it again after a short rest
+	refuse                 // no attempt at it can succeed, as far as is known: it counts as one that failed
 )
 
 // sorted is the outcome of looking at a batch of items.
 type sorted struct {
 	accepted, copies, early []*item
-	waiting                 []*item
+	unknown, waiting        []*item
 	rest                    time.Duration // before waiting is looked at again
 	parked                  []parked
 	results                 map[int32]struct{} // actions answered by accepted items
@@ -59,6 +60,8 @@ func (s *session) sort(ctx context.Context, items []*item) (*sorted, error) {
 			out.copies = append(out.copies, it)
 		case early:
 			out.early = append(out.early, it)
+		case unknown:
+			out.unknown = append(out.unknown, it)
 		case park:
 			out.parked = append(out.parked, parked{item: it, reason: reason})
 		case refuse:
@@ -100,7 +103,7 @@ func (s *session) recognise(ctx context.Context, it *item, out *sorted) (verdict
 	case !st.exists():
 		return s.orphan(ctx, it)
 	case it.executionID() != "" && !strings.EqualFold(it.executionID(), st.executionID):
-		return drop, "it is meant for another execution", nil
+		return s.otherExecution(it)
 	case st.ended != nil:
 		return s.afterEnd(ctx, it)
 	case st.pendingOutcome != nil:
@@ -135,16 +138,18 @@ func (s *session) result(it *item, out *sorted, id int32) (verdict, string, erro
 	if answer := it.envelope.ActivityID; known && layout.Derived(answer) && answer != layout.AnswerID(workItem) {
 		return drop, "it is the result of another work item with the same number", nil
 	}
-	return s.answer(out, id, history.KindTaskScheduled)
+	return s.answer(it, out, id, history.KindTaskScheduled)
 }
 
 // answer judges the outcome of an action.
-func (s *session) answer(out *sorted, id int32, created history.Kind) (verdict, string, error) {
+func (s *session) answer(it *item, out *sorted, id int32, created history.Kind) (verdict, string, error) {
 	if s.st.replay == nil {
 		return early, "", nil // the first episode is still to be run
 	}
 	kind, is, _ := s.st.replay.Lookup(id)
 	switch {
+	case is == replay.Unknown && !s.st.undecided(id) && s.outOfDate(it):
+		return unknown, "", nil
 	case is == replay.Unknown || s.st.undecided(id):
 		return early, "", nil
 	case is == replay.Done || kind != created:
@@ -173,7 +178,7 @@ func (s *session) timer(it *item, out *sorted, e *history.TimerFired) (verdict, 
 		s.p.timers.add(e.FireAt, it)
 		return later, "", nil
 	}
-	return s.answer(out, e.TimerID, history.KindTimerCreated)
+	return s.answer(it, out, e.TimerID, history.KindTimerCreated)
 }
 
 // identified judges events that only their own identity tells apart.

@@ -12,11 +12,12 @@ import (
 // state is what a session knows of its instance.
 type state struct {
 	executionID string
-	startID     string   // execution id of the first generation
-	etag        string   // of the sentinel; "" when there is none
-	rows        int      // rows of this generation
-	totalRows   int      // rows of any generation
-	blobs       []string // with large values of this generation
+	startID     string    // execution id of the first generation
+	etag        string    // of the sentinel; "" when there is none
+	confirmed   time.Time // when storage was last known to say the same
+	rows        int       // rows of this generation
+	totalRows   int       // rows of any generation
+	blobs       []string  // with large values of this generation
 	episodes    int32
 	started     *history.ExecutionStarted
 	ended       *history.ExecutionCompleted
@@ -184,13 +185,13 @@ func (st *state) forgetGeneration() {
 // exists says whether the instance has a history.
 func (st *state) exists() bool { return st.started != nil }
 
-// behind says whether replay decided things the history does not have.
 // undecided says whether a decision is still to be committed. What answers its number may be meant for another decision, which was
 // never committed, or which a rewind has undone: that shows once its own row is there.
 func (st *state) undecided(id int32) bool {
 	return slices.ContainsFunc(st.pending, func(a replay.Action) bool { return a.ActionID() == id })
 }
 
+// behind says whether replay decided things the history does not have.
 func (st *state) behind() bool { return len(st.pending) > 0 || st.pendingOutcome != nil }
 
 // consumedBefore recognises a copy of an event that was applied, also by what .NET rows keep of it.

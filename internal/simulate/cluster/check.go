@@ -46,7 +46,7 @@ func (w *world) leftovers(final bool) []string {
 			add("instances: %v", err)
 			break
 		}
-		if !row.Status.IsTerminal() {
+		if !row.Status.IsTerminal() && !w.ledger.late[row.InstanceID] {
 			add("%s is %s", row.InstanceID, row.Status)
 		}
 	}
@@ -94,6 +94,7 @@ func (w *world) check() {
 	for _, rest := range w.leftovers(true) {
 		w.violate("left over: %s", rest)
 	}
+	w.checkLateRows()
 	for _, s := range w.stories {
 		w.checkStory(s)
 	}
@@ -108,6 +109,7 @@ func (w *world) check() {
 	if w.timetable != nil {
 		w.checkTimetable(w.timetable)
 	}
+	w.checkWhole()
 }
 
 func (w *world) checkStory(s *story) {
@@ -131,6 +133,24 @@ func (w *world) checkStory(s *story) {
 	case !s.purged && s.status == history.Completed:
 		w.checkCustomStatus(s, text(row.CustomStatus, w))
 		w.checkRaised(s, h)
+	}
+}
+
+// checkLateRows: the first status row of an instance arrived when that was purged, as nothing that is stored can keep it from that.
+// The doctor finds it.
+func (w *world) checkLateRows() {
+	for _, id := range slices.Sorted(maps.Keys(w.ledger.late)) {
+		row, err := w.admin.Tables().GetInstance(w.ctx, id, tables.GetOptions{})
+		if err != nil || row == nil || !w.ledger.late[id] || row.Status != history.Pending {
+			continue
+		}
+		findings, err := w.admin.Examine(w.ctx, taskhub.ExamineOptions{})
+		if err != nil || !slices.ContainsFunc(findings, func(f *taskhub.Finding) bool { return f.Kind == taskhub.FindingNoStart && f.InstanceID == id }) {
+			w.violate("%s: it was purged, a late request has brought back its status row, and the doctor does not find it: %v", id, err)
+		}
+		if _, err := w.admin.Client().Purge(w.ctx, id, taskhub.PurgeUnfinished()); err != nil {
+			w.violate("purging %s: %v", id, err)
+		}
 	}
 }
 

@@ -20,6 +20,8 @@ type ledger struct {
 	seen    map[string]bool      // instances that were committed
 	births  map[string]string    // by parent, execution and task: the child that it became
 	revived map[string]bool      // instances whose first commit landed when nobody waited for it any more
+	purges  map[string]time.Time // when the status row of an instance was deleted
+	late    map[string]bool      // instances whose first status row landed after that, sent before it
 }
 
 type holder struct {
@@ -28,7 +30,7 @@ type holder struct {
 }
 
 func newLedger(w *world) *ledger {
-	return &ledger{w: w, holders: map[string]holder{}, stolen: map[string]time.Time{}, seen: map[string]bool{}, births: map[string]string{}, revived: map[string]bool{}}
+	return &ledger{w: w, holders: map[string]holder{}, stolen: map[string]time.Time{}, seen: map[string]bool{}, births: map[string]string{}, revived: map[string]bool{}, purges: map[string]time.Time{}, late: map[string]bool{}}
 }
 
 func (l *ledger) instances() int { return len(l.seen) }
@@ -43,6 +45,24 @@ func (l *ledger) landed(c *call) {
 	}
 	if c.commit != "" && l.accepted(c) {
 		l.commit(c)
+	}
+	if c.status() == "204" && strings.HasPrefix(c.what, "table ") && strings.Contains(c.req.URL.Path, hubName+"Instances") {
+		l.statusRow(c)
+	}
+}
+
+// statusRow follows the status rows that are deleted and inserted.
+func (l *ledger) statusRow(c *call) {
+	switch c.req.Method {
+	case http.MethodDelete:
+		if m := keyInURL.FindStringSubmatch(c.req.URL.Path); m != nil {
+			l.purges[layout.UnescapeKey(m[2])] = time.Now()
+		}
+	case http.MethodPost:
+		if m := keyInBody.FindSubmatch(c.body); m != nil {
+			id := layout.UnescapeKey(string(m[1]))
+			l.late[id] = c.issued.Before(l.purges[id])
+		}
 	}
 }
 

@@ -74,6 +74,7 @@ type world struct {
 	nodes      []*node
 	ending     bool
 	violations []string
+	rows       []string       // what is stored of the instances, before they are purged; only with violations
 	runs       map[string]int // of activities
 	done       map[string]int
 	spoilt     int
@@ -320,7 +321,7 @@ func (w *world) outcome() *Outcome {
 		o.Faults[Skew]++
 	}
 	if len(o.Violations) > 0 || w.opts.Show {
-		o.Trace, o.Rows = w.trace.last(), w.describeStories()
+		o.Trace, o.Rows = w.trace.last(), w.rows
 	}
 	return o
 }
