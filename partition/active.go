@@ -31,8 +31,9 @@ type activeList struct {
 
 type activeEntry struct {
 	want, have bool
-	doubt      bool // the row may be there all the same: the answer to a write or a deletion did not come
-	busy       bool // a transaction that concerns it is under way
+	doubt      bool   // the row may be there all the same: the answer to a write or a deletion did not come
+	busy       bool   // a transaction that concerns it is under way
+	etag       string // of the row; empty when it is not known
 	attempts   int32
 	charged    bool // attempts count this owner
 	changed    bool // attempts differ from the row's
@@ -85,11 +86,11 @@ func (a *activeList) ensure(ctx context.Context, ids ...string) error {
 
 // stray looks at a row of this ownership that was read. One that is not known here was written late: its request was given
 // up, sent again, and arrived after the row had been deleted.
-func (a *activeList) stray(id string) {
+func (a *activeList) stray(r tables.ActiveRow) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, known := a.entries[id]; !known {
-		a.entries[id] = &activeEntry{doubt: true, since: time.Now()}
+	if _, known := a.entries[r.InstanceID]; !known {
+		a.entries[r.InstanceID] = &activeEntry{doubt: true, etag: r.ETag, since: time.Now()}
 		signal(a.kick)
 	}
 }
@@ -288,9 +289,9 @@ func (a *activeList) write(ctx context.Context) bool {
 	}
 	a.settle(rows, err, func(e *activeEntry, r tables.ActiveRow, ok bool) {
 		if ok {
-			e.have, e.doubt, e.changed = true, false, e.attempts != r.Attempts
+			e.have, e.doubt, e.changed, e.etag = true, false, e.attempts != r.Attempts, r.ETag
 		} else {
-			e.doubt = !e.have
+			e.doubt, e.etag = !e.have, ""
 			e.answer(err)
 		}
 	})
@@ -322,7 +323,7 @@ func (a *activeList) remove(ctx context.Context, now bool) time.Duration {
 	if err != nil && ctx.Err() == nil {
 		a.p.log.Warn("rows of the active list could not be deleted; trying again", keyError, err)
 	}
-	a.settle(rows, err, func(e *activeEntry, _ tables.ActiveRow, ok bool) { e.have, e.doubt = false, !ok })
+	a.settle(rows, err, func(e *activeEntry, _ tables.ActiveRow, ok bool) { e.have, e.doubt, e.etag = false, !ok, "" })
 	if err != nil {
 		return activeLinger
 	}
@@ -349,7 +350,7 @@ func (a *activeList) choose(which func(*activeEntry) bool) []tables.ActiveRow {
 		}
 		if !e.busy && which(e) {
 			e.busy = true
-			rows = append(rows, tables.ActiveRow{Queue: a.p.queue.Name(), Owner: a.owner, InstanceID: id, Attempts: e.attempts})
+			rows = append(rows, tables.ActiveRow{Queue: a.p.queue.Name(), Owner: a.owner, InstanceID: id, Attempts: e.attempts, ETag: e.etag})
 		}
 	}
 	return rows

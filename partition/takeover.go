@@ -2,6 +2,7 @@ package partition
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -45,7 +46,7 @@ func (p *Partition) takeOverOnce(ctx context.Context) error {
 		if r.Owner != p.active.owner {
 			dead = append(dead, r)
 		} else {
-			p.active.stray(r.InstanceID)
+			p.active.stray(r)
 		}
 	}
 	if len(dead) > 0 {
@@ -94,8 +95,8 @@ func (p *Partition) adopt(ctx context.Context, dead []tables.ActiveRow) error {
 	if err := p.active.ensure(ctx, ids...); err != nil {
 		return err
 	}
-	if err := p.cfg.Tables.DeleteActive(ctx, dead); err != nil {
-		return err
+	if err := p.cfg.Tables.DeleteActive(ctx, dead); err != nil && !errors.Is(err, tables.ErrConflict) {
+		return err // a conflict is a former owner's that lives and has written its row again: the next look at the list finds it
 	}
 	p.cfg.Telemetry.TakenOver(len(ids))
 	for _, id := range ids {

@@ -133,10 +133,10 @@ func (s *Store) Replace(ctx context.Context, schedule *Schedule) error {
 	return nil
 }
 
-// Delete deletes a schedule.
-func (s *Store) Delete(ctx context.Context, partition int, name string) error {
-	_, err := s.account.CallTable(ctx, storage.TableCall{Method: http.MethodDelete, Path: s.path(s.names.ControlQueue(partition), name), Match: "*"})
-	return s.explain(err, "delete", name)
+// Delete deletes a schedule that was read, unless somebody else has changed it since.
+func (s *Store) Delete(ctx context.Context, schedule *Schedule) error {
+	_, err := s.account.CallTable(ctx, storage.TableCall{Method: http.MethodDelete, Path: s.path(schedule.partition, schedule.Name), Match: schedule.etag})
+	return s.explain(err, "delete", schedule.Name)
 }
 
 // maxPage is how many rows the Table service returns at most.

@@ -78,6 +78,7 @@ func (p *retryPolicy) attempts(ctx context.Context, method string, try func() (*
 		sent := time.Now()
 		resp, err := try()
 		p.pace.judge(sent, isThrottle(resp, err), err != nil)
+		noteUnanswered(ctx, err)
 		if attempt > p.maxRetries || !retryable(resp, err) || ctx.Err() != nil || urgent {
 			return resp, err
 		}

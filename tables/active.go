@@ -1,6 +1,7 @@
 package tables
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -26,6 +27,8 @@ type ActiveRow struct {
 	Attempts int32
 	// Written is when the row was written, by the service's clock; set by [Store.ListActive] only.
 	Written time.Time
+	// ETag is that of the row as it was read or written; empty when it is not known.
+	ETag string
 }
 
 func (r ActiveRow) key() string {
@@ -33,7 +36,8 @@ func (r ActiveRow) key() string {
 	return r.Owner + "-" + hex.EncodeToString(sum[:16])
 }
 
-// PutActive writes rows of one control queue, over those that are there, up to a hundred in a transaction.
+// PutActive writes rows of one control queue, over those that are there, up to a hundred in a transaction, and notes their
+// ETags in rows.
 func (s *Store) PutActive(ctx context.Context, rows []ActiveRow) error {
 	return s.changeActive(ctx, rows, "write the active list", func(r ActiveRow) (operation, error) {
 		return newOperation(aztables.TransactionTypeInsertReplace, "", edm.Entity{
@@ -42,22 +46,28 @@ func (s *Store) PutActive(ctx context.Context, rows []ActiveRow) error {
 	})
 }
 
-// DeleteActive deletes rows of one control queue. Rows that are not there are no error.
+// DeleteActive deletes rows of one control queue, each only if it has the row's ETag, where that is known: a deletion whose answer
+// did not come may be carried out after the row was written anew. Rows that are not there are no error; one that has changed gives an
+// error that matches [ErrConflict], after the others were deleted.
 func (s *Store) DeleteActive(ctx context.Context, rows []ActiveRow) error {
 	remove := func(r ActiveRow) (operation, error) {
-		return newOperation(aztables.TransactionTypeDelete, "*", edm.Entity{colPartitionKey: r.Queue, colRowKey: r.key()})
+		return newOperation(aztables.TransactionTypeDelete, cmp.Or(r.ETag, AnyVersion), edm.Entity{colPartitionKey: r.Queue, colRowKey: r.key()})
 	}
 	const what = "delete from the active list"
 	err := s.changeActive(ctx, rows, what, remove)
-	if !errors.Is(err, ErrRowNotFound) {
+	if !errors.Is(err, ErrRowNotFound) && !errors.Is(err, ErrConflict) {
 		return err
 	}
-	for _, r := range rows { // some are gone already
-		if err := s.changeActive(ctx, []ActiveRow{r}, what, remove); err != nil && !errors.Is(err, ErrRowNotFound) {
+	var changed error
+	for i := range rows { // some are gone already, or have changed
+		switch err := s.changeActive(ctx, rows[i:i+1], what, remove); {
+		case errors.Is(err, ErrConflict):
+			changed = err
+		case err != nil && !errors.Is(err, ErrRowNotFound):
 			return err
 		}
 	}
-	return nil
+	return changed
 }
 
 func (s *Store) changeActive(ctx context.Context, rows []ActiveRow, what string, change func(ActiveRow) (operation, error)) error {
@@ -70,8 +80,12 @@ func (s *Store) changeActive(ctx context.Context, rows []ActiveRow, what string,
 				return fmt.Errorf("%s: instance %q in hub %q: %w", what, r.InstanceID, s.names.Hub(), err)
 			}
 		}
-		if _, err := s.transact(ctx, s.names.ActiveTable(), operations); err != nil {
+		etags, err := s.transact(ctx, s.names.ActiveTable(), operations)
+		if err != nil {
 			return s.fail(what, "", err)
+		}
+		for i := range min(len(chunk), len(etags)) {
+			chunk[i].ETag = etags[i]
 		}
 		rows = rows[len(chunk):]
 	}
@@ -93,7 +107,7 @@ func (s *Store) ListActive(ctx context.Context, queue string) ([]ActiveRow, erro
 			if err != nil {
 				return nil, err
 			}
-			r := ActiveRow{Queue: queue, Owner: row.text(colOwner), InstanceID: row.text(colInstanceID)}
+			r := ActiveRow{Queue: queue, Owner: row.text(colOwner), InstanceID: row.text(colInstanceID), ETag: row.etag}
 			r.Attempts, _ = row.entity[colAttempts].(int32)
 			r.Written, _ = row.entity["Timestamp"].(time.Time)
 			if r.InstanceID == "" || r.key() != row.key() {

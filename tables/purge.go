@@ -1,6 +1,7 @@
 package tables
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 
+	"github.com/go-taskhub/taskhub/history"
 	"github.com/go-taskhub/taskhub/internal/edm"
 	"github.com/go-taskhub/taskhub/internal/layout"
 	"github.com/go-taskhub/taskhub/storage"
@@ -17,10 +19,22 @@ import (
 // purgeAttempts bounds how often the deletion of a history is tried anew because somebody writes to it.
 const purgeAttempts = 5
 
-// PurgeInstance deletes all that is stored of an instance, whatever its state: the history, the blobs of exactly this
-// id, and at the end the status row, so that a purge cut short can be found and repeated. It returns how many History
-// rows it deleted. An instance that is not there is no error.
+// Every deletion names the version that it is about: one whose answer did not come may be carried out after another attempt at it, and
+// must not meet what was started under the same id since.
+
+// PurgeInstance is [Store.PurgeRow] of the status row as it is now.
 func (s *Store) PurgeInstance(ctx context.Context, instanceID string) (int, error) {
+	row, err := s.GetInstance(ctx, instanceID, GetOptions{Raw: true})
+	if err != nil {
+		return 0, err
+	}
+	return s.PurgeRow(ctx, instanceID, row)
+}
+
+// PurgeRow deletes all that is stored of an instance, whatever its state: the history, the blobs of exactly this id, and at the end
+// the status row that was read, so that a purge cut short can be found and repeated; nil for none. It returns how many
+// History rows it deleted. An instance that is not there is no error. A status row that has become another start's meanwhile stays.
+func (s *Store) PurgeRow(ctx context.Context, instanceID string, row *InstanceRow) (int, error) {
 	rows, err := s.PurgeHistory(ctx, instanceID)
 	if err != nil {
 		return rows, err
@@ -28,11 +42,29 @@ func (s *Store) PurgeInstance(ctx context.Context, instanceID string) (int, erro
 	if _, err := s.payloads.DeleteInstance(ctx, instanceID); err != nil {
 		return rows, fmt.Errorf("purge: instance %q in hub %q: %w", instanceID, s.names.Hub(), err)
 	}
-	err = s.DeleteInstanceRow(ctx, instanceID, AnyVersion)
-	if errors.Is(err, ErrRowNotFound) {
-		err = nil
+	return rows, s.purgeStatus(ctx, instanceID, row)
+}
+
+func (s *Store) purgeStatus(ctx context.Context, instanceID string, row *InstanceRow) (err error) {
+	for range purgeAttempts {
+		if row == nil {
+			return nil
+		}
+		if err = s.DeleteInstanceRow(ctx, instanceID, row.ETag); !errors.Is(err, ErrConflict) {
+			break
+		}
+		before := row
+		if row, err = s.GetInstance(ctx, instanceID, GetOptions{Raw: true}); err != nil {
+			return err
+		}
+		if row != nil && (row.Generation != before.Generation || row.Status == history.Pending && row.ExecutionID != before.ExecutionID) {
+			return nil // it was started anew
+		}
 	}
-	return rows, err
+	if errors.Is(err, ErrRowNotFound) {
+		return nil
+	}
+	return err
 }
 
 // DeleteInstanceRow deletes the status row, if it has the given ETag; [AnyVersion] takes any. The error matches
@@ -62,16 +94,19 @@ func (s *Store) PurgeHistory(ctx context.Context, instanceID string) (int, error
 // HistoryKeys are the rows of one instance's history, as far as a deletion needs them.
 type HistoryKeys struct {
 	InstanceID string
-	RowKeys    []string // without the sentinel's
-	Sentinel   string   // the sentinel's ETag, empty when there is none
+	Rows       []RowVersion // without the sentinel
+	Sentinel   string       // the sentinel's ETag, empty when there is none
 }
 
-// all are the row keys, the sentinel's last.
-func (k HistoryKeys) all() []string {
+// RowVersion is a row of History as it was read.
+type RowVersion struct{ Key, ETag string }
+
+// all are the rows, the sentinel last.
+func (k HistoryKeys) all() []RowVersion {
 	if k.Sentinel == "" {
-		return k.RowKeys
+		return k.Rows
 	}
-	return slices.Concat(k.RowKeys, []string{layout.SentinelRowKey})
+	return slices.Concat(k.Rows, []RowVersion{{layout.SentinelRowKey, k.Sentinel}})
 }
 
 const keyColumns = colRowKey + "," + colPartitionKey
@@ -91,12 +126,12 @@ func (s *Store) purgePages(ctx context.Context, instanceID string) (int, error) 
 			return deleted, err
 		}
 		if pager.More() { // the rest follows with the sentinel
-			n, err := s.deleteRows(ctx, instanceID, keys.RowKeys)
+			n, err := s.deleteRows(ctx, instanceID, keys.Rows)
 			deleted += n
 			if err != nil {
 				return deleted, err
 			}
-			keys.RowKeys = keys.RowKeys[:0]
+			keys.Rows = keys.Rows[:0]
 		}
 	}
 	n, err := s.PurgeKeys(ctx, keys)
@@ -112,47 +147,24 @@ func (s *Store) addKeys(keys *HistoryKeys, page [][]byte) error {
 		if row.key() == layout.SentinelRowKey {
 			keys.Sentinel = row.etag
 		} else {
-			keys.RowKeys = append(keys.RowKeys, row.key())
+			keys.Rows = append(keys.Rows, RowVersion{row.key(), row.etag})
 		}
 	}
 	return nil
 }
 
-// PurgeKeys deletes the rows of a history and returns how many. When they fit into one transaction, that holds only if
-// the sentinel has not changed since its ETag was read; otherwise the error matches [ErrConflict].
+// PurgeKeys deletes the rows of a history and returns how many. When one has changed since it was read the error matches [ErrConflict];
+// when all fit into one transaction, nothing is deleted then.
 func (s *Store) PurgeKeys(ctx context.Context, keys HistoryKeys) (int, error) {
-	if len(keys.all()) == 0 {
-		return 0, nil
-	}
-	if len(keys.all()) > maxOperations || keys.Sentinel == "" {
-		return s.deleteRows(ctx, keys.InstanceID, keys.all())
-	}
-	operations, err := deletions(keys.InstanceID, keys.RowKeys)
-	if err != nil {
-		return 0, err
-	}
-	sentinel, err := deletions(keys.InstanceID, []string{layout.SentinelRowKey})
-	if err != nil {
-		return 0, err
-	}
-	sentinel[0].match = keys.Sentinel
-	_, err = s.submit(ctx, append(operations, sentinel...))
-	err = s.fail("purge", keys.InstanceID, err)
-	if errors.Is(err, ErrRowNotFound) {
-		return s.deleteRows(ctx, keys.InstanceID, keys.all())
-	}
-	if err != nil {
-		return 0, err
-	}
-	return len(keys.all()), nil
+	return s.deleteRows(ctx, keys.InstanceID, keys.all())
 }
 
-func deletions(instanceID string, rowKeys []string) ([]operation, error) {
+func deletions(instanceID string, rows []RowVersion) ([]operation, error) {
 	key := layout.EscapeKey(instanceID)
-	operations := make([]operation, len(rowKeys))
-	for i, rowKey := range rowKeys {
+	operations := make([]operation, len(rows))
+	for i, row := range rows {
 		var err error
-		operations[i], err = newOperation(aztables.TransactionTypeDelete, AnyVersion, edm.Entity{colPartitionKey: key, colRowKey: rowKey})
+		operations[i], err = newOperation(aztables.TransactionTypeDelete, cmp.Or(row.ETag, AnyVersion), edm.Entity{colPartitionKey: key, colRowKey: row.Key})
 		if err != nil {
 			return nil, err
 		}
@@ -160,10 +172,11 @@ func deletions(instanceID string, rowKeys []string) ([]operation, error) {
 	return operations, nil
 }
 
-// deleteRows deletes rows of one instance in transactions. Rows that are gone already are no error.
-func (s *Store) deleteRows(ctx context.Context, instanceID string, rowKeys []string) (int, error) {
+// deleteRows deletes rows of one instance in transactions. Rows that are gone already are no error; ones that have changed give one that
+// matches [ErrConflict].
+func (s *Store) deleteRows(ctx context.Context, instanceID string, rows []RowVersion) (int, error) {
 	deleted := 0
-	for chunk := range slices.Chunk(rowKeys, maxOperations) {
+	for chunk := range slices.Chunk(rows, maxOperations) {
 		operations, err := deletions(instanceID, chunk)
 		if err != nil {
 			return deleted, err
@@ -183,10 +196,11 @@ func (s *Store) deleteRows(ctx context.Context, instanceID string, rowKeys []str
 }
 
 // deleteSingly is for a transaction that failed because somebody else deletes the same rows.
-func (s *Store) deleteSingly(ctx context.Context, instanceID string, rowKeys []string) (int, error) {
+func (s *Store) deleteSingly(ctx context.Context, instanceID string, rows []RowVersion) (int, error) {
 	deleted := 0
-	for _, rowKey := range rowKeys {
-		_, err := s.history.DeleteEntity(ctx, layout.EscapeKey(instanceID), rowKey, nil)
+	for _, row := range rows {
+		match := azcore.ETag(cmp.Or(row.ETag, AnyVersion))
+		_, err := s.history.DeleteEntity(ctx, layout.EscapeKey(instanceID), row.Key, &aztables.DeleteEntityOptions{IfMatch: &match})
 		switch {
 		case err == nil:
 			deleted++
@@ -236,7 +250,7 @@ func appendKey(found []HistoryKeys, id string, row storedRow) []HistoryKeys {
 	if row.key() == layout.SentinelRowKey {
 		last.Sentinel = row.etag
 	} else {
-		last.RowKeys = append(last.RowKeys, row.key())
+		last.Rows = append(last.Rows, RowVersion{row.key(), row.etag})
 	}
 	return found
 }

@@ -1,7 +1,11 @@
 package taskhub
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -118,7 +122,12 @@ func TestStartWhenAnswersAreLost(t *testing.T) {
 func TestStartThatCannotWriteItsRowTakesItsMessageBack(t *testing.T) {
 	t.Parallel()
 	h, s := sabotagedHub(t)
-	s.set(always(http.MethodPost, h.Names().InstancesTable()), nil)
+	s.set(func(req *http.Request) error {
+		if always(http.MethodPost, h.Names().InstancesTable())(req) != nil {
+			return &net.OpError{Op: "dial", Err: errSabotage} // it was never sent
+		}
+		return nil
+	}, nil)
 	big := `"` + strings.Repeat("x", 60_000) + `"`
 	_, err := h.Client().StartOrchestration(t.Context(), durable.StartRequest{Name: "n", InstanceID: "i", Input: &big})
 	if err == nil || !strings.Contains(err.Error(), `"i"`) || !strings.Contains(err.Error(), h.Name()) {
@@ -132,6 +141,41 @@ func TestStartThatCannotWriteItsRowTakesItsMessageBack(t *testing.T) {
 		t.Errorf("blobs are left: %v, %v", folders, err)
 	}
 	mustStart(t, h, durable.StartRequest{InstanceID: "i"})
+}
+
+// TestStartWhoseRowComesLater: a request without an answer may be carried out after the client has given up and looked.
+func TestStartWhoseRowComesLater(t *testing.T) {
+	t.Parallel()
+	h, s := sabotagedHub(t)
+	fails := always(http.MethodPost, h.Names().InstancesTable())
+	var late *http.Request
+	s.set(func(req *http.Request) error {
+		err := fails(req)
+		if err != nil && late == nil {
+			body, _ := io.ReadAll(req.Body)
+			late = req.Clone(context.Background())
+			late.Body = io.NopCloser(bytes.NewReader(body))
+		}
+		return err
+	}, nil)
+	_, err := h.Client().StartOrchestration(t.Context(), durable.StartRequest{Name: "n", InstanceID: "i"})
+	if err == nil || !strings.Contains(err.Error(), `"i"`) || !strings.Contains(err.Error(), "it is not known whether the instance was started") {
+		t.Errorf("%v", err)
+	}
+	s.set(nil, nil)
+	resp, err := s.http.RoundTrip(late)
+	if err != nil || resp.StatusCode != http.StatusNoContent {
+		t.Fatal(resp, err)
+	}
+	_ = resp.Body.Close()
+	in, err := h.Client().GetInstance(t.Context(), "i")
+	if err != nil || in.Status != history.Pending {
+		t.Fatal(in, err)
+	}
+	messages := received(t, h, "i")
+	if len(messages) != 1 || *messages[0].Envelope.Message.Event.(*history.ExecutionStarted).Instance.ExecutionID != in.ExecutionID {
+		t.Errorf("the messages are %v, the row is %+v", messages, in)
+	}
 }
 
 func TestStartWhoseRowIsUpdatedMeanwhile(t *testing.T) {

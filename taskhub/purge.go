@@ -53,7 +53,7 @@ func (c *Client) Purge(ctx context.Context, instanceID string, options ...PurgeO
 			Remedy: "terminate it or wait until it has finished, or purge with PurgeUnfinished",
 		}
 	}
-	rows, err := c.hub.tables.PurgeInstance(ctx, instanceID)
+	rows, err := c.hub.tables.PurgeRow(ctx, instanceID, row)
 	if err != nil {
 		return PurgeResult{Rows: rows}, c.fail(operation, instanceID, fmt.Errorf("it is not complete, purge again: %w", err))
 	}

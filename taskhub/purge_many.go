@@ -202,7 +202,7 @@ func (p *purging) changed(ctx context.Context, row *tables.InstanceRow, done pur
 		done.skipped, done.err = true, nil
 	default:
 		var more int
-		more, done.err = p.c.hub.tables.PurgeInstance(ctx, row.InstanceID)
+		more, done.err = p.c.hub.tables.PurgeRow(ctx, row.InstanceID, present)
 		done.rows += more
 	}
 	return done

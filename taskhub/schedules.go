@@ -267,10 +267,16 @@ func (c *Client) BackfillSchedule(ctx context.Context, name string, from, to tim
 // when it starts. An unknown name gives a [ScheduleNotFoundError].
 func (c *Client) DeleteSchedule(ctx context.Context, name string) error {
 	const operation = "delete a schedule"
-	if _, err := c.readSchedule(ctx, name); err != nil {
-		return c.failSchedule(operation, name, err)
+	var err error
+	for range startAttempts {
+		var s *Schedule
+		if s, err = c.readSchedule(ctx, name); err == nil {
+			err = c.hub.desk.Store.Delete(ctx, s)
+		}
+		if !errors.Is(err, schedules.ErrConflict) { // a worker notes its ticks there
+			break
+		}
 	}
-	err := c.hub.desk.Store.Delete(ctx, layout.Partition(name, c.hub.Partitions()), name)
 	return c.failSchedule(operation, name, err)
 }
 

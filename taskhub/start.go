@@ -50,7 +50,8 @@ func (c *Client) StartOrchestration(ctx context.Context, req durable.StartReques
 // nothing is written. [durable.WithReuse] and [IfExists] change that. StartAt may be up to seven days away.
 //
 // The start's message is put before the status row is written, as .NET does. When the row cannot be written, the message
-// is taken back; when not even that is known, the error says so, and workers drop a message that has no row.
+// is taken back. When that is not known, as when a request got no answer and may be carried out yet, the message stays and the error says
+// so: the instance starts if its row appears within about a quarter of an hour, else workers drop the message.
 func (c *Client) Start(ctx context.Context, req durable.StartRequest, options ...StartOption) (StartResult, error) {
 	s, err := c.newStart(req, options)
 	if err != nil {
@@ -313,6 +314,7 @@ func (s *start) envelope() *history.Envelope {
 // write writes the row. written is false when the message has to be taken back; then a nil error means that another
 // client was faster and the start has to be decided anew.
 func (s *start) write(ctx context.Context, existing *tables.InstanceRow) (written bool, err error) {
+	ctx, unanswered := storage.WithUnanswered(ctx)
 	for range startAttempts {
 		s.row.LastUpdatedTime = now()
 		if existing == nil {
@@ -324,16 +326,18 @@ func (s *start) write(ctx context.Context, existing *tables.InstanceRow) (writte
 			return true, nil
 		}
 		moved := errors.Is(err, tables.ErrConflict) || errors.Is(err, tables.ErrRowNotFound)
-		if !moved && !storage.InDoubt(err) {
+		if !moved && !storage.InDoubt(err) && !unanswered.Any() {
 			return false, s.c.fail("start", s.row.InstanceID, err)
 		}
 		present, readErr := s.read(ctx)
 		switch {
 		case readErr != nil:
-			return true, s.c.fail("start", s.row.InstanceID, fmt.Errorf("it is not known whether the instance was started; look for it before trying again: %w", errors.Join(err, readErr)))
+			return true, s.inDoubt(errors.Join(err, readErr))
 		case present != nil && present.ExecutionID == s.row.ExecutionID: // the answer was lost, not the write
 			s.row.ETag = present.ETag
 			return true, nil
+		case !moved && unanswered.Any(): // it may be carried out later, and would wait for its message for ever
+			return true, s.inDoubt(err)
 		case !moved:
 			return false, s.c.fail("start", s.row.InstanceID, err)
 		case !sameRun(existing, present) || present != nil && !s.mayReplace(present.Status):
@@ -342,6 +346,10 @@ func (s *start) write(ctx context.Context, existing *tables.InstanceRow) (writte
 		existing = present
 	}
 	return false, nil
+}
+
+func (s *start) inDoubt(err error) error {
+	return s.c.fail("start", s.row.InstanceID, fmt.Errorf("it is not known whether the instance was started; look for it before trying again: %w", err))
 }
 
 // sameRun tells whether a row was only updated since it was read, and not started anew or purged.

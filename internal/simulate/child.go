@@ -30,6 +30,9 @@ const traceVariable = "TASKHUB_SIMULATE_TRACE"
 // sabotageVariable makes a child lose messages, for the test of the checks.
 const sabotageVariable = "TASKHUB_SIMULATE_SABOTAGE"
 
+// harshVariable gives a child's run all kinds of faults.
+const harshVariable = "TASKHUB_SIMULATE_HARSH"
+
 // marker begins the line with a child's outcome.
 const marker = "outcome: "
 
@@ -55,7 +58,7 @@ func child() {
 	_ = flag.CommandLine.Parse(nil)
 	testing.Main(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: "Simulate", F: func(t *testing.T) {
 		most, _ := strconv.Atoi(os.Getenv(traceVariable))
-		o := cluster.Options{Seed: seed, Fleet: taskhub.Fleet(fleet), Trace: most, Show: most > 0, Sabotage: os.Getenv(sabotageVariable) != ""}
+		o := cluster.Options{Seed: seed, Fleet: taskhub.Fleet(fleet), Trace: most, Show: most > 0, Sabotage: os.Getenv(sabotageVariable) != "", Harsh: os.Getenv(harshVariable) != ""}
 		if os.Getenv(logVariable) != "" {
 			o.Log = slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})
 		}

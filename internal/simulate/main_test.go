@@ -129,7 +129,7 @@ func TestReport(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	s := settings{seeds: 1}
-	s.report(&out, job{7, taskhub.FleetGo}, &cluster.Outcome{Violations: []string{"it is lost"}, Rows: []string{"a row"}, Trace: []string{"a step"}})
+	s.report(&out, job{7, taskhub.FleetGo, false}, &cluster.Outcome{Violations: []string{"it is lost"}, Rows: []string{"a row"}, Trace: []string{"a step"}})
 	for _, want := range []string{"--seeds 1 --seed 7 --fleet go", "it is lost", "a row", "a step"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in: %s", want, out.String())
@@ -153,7 +153,7 @@ func TestFlags(t *testing.T) {
 func TestProcessThatDies(t *testing.T) {
 	t.Parallel()
 	s := settings{seeds: 1, limit: time.Minute, program: "/bin/false"}
-	if out := s.one(context.Background(), job{1, taskhub.FleetGo}, os.Stderr); len(out.Violations) == 0 {
+	if out := s.one(context.Background(), job{1, taskhub.FleetGo, false}, os.Stderr); len(out.Violations) == 0 {
 		t.Error("it passed")
 	}
 }

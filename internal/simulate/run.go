@@ -29,11 +29,16 @@ const packagePath = "github.com/go-taskhub/taskhub/internal/simulate"
 type job struct {
 	seed  uint64
 	fleet taskhub.Fleet
+	harsh bool
 }
 
 // command is what repeats the job.
 func (j job) command() string {
-	return fmt.Sprintf("go run ./internal/simulate --seeds 1 --seed %d --fleet %s", j.seed, j.fleet)
+	text := fmt.Sprintf("go run ./internal/simulate --seeds 1 --seed %d --fleet %s", j.seed, j.fleet)
+	if j.harsh {
+		text += " --harsh"
+	}
+	return text
 }
 
 // errFlags: package flag has said what is wrong, or printed what there is.
@@ -47,6 +52,7 @@ type settings struct {
 	trace   int
 	log     bool
 	quick   bool
+	harsh   bool
 	limit   time.Duration
 	program string
 
@@ -65,6 +71,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.IntVar(&s.trace, "trace", 0, "how many of the last steps of a single seed to print. Defaults to 60 of one that fails")
 	flags.BoolVar(&s.log, "log", false, "print what the workers log")
 	flags.BoolVar(&s.quick, "quick", false, "do not build a runtime that repeats exactly")
+	flags.BoolVar(&s.harsh, "harsh", false, "every seed has all kinds of faults, and often; without it some kinds, some of them rarely")
 	if err := flags.Parse(args); err != nil {
 		return s, errFlags
 	}
@@ -103,6 +110,9 @@ func (s *settings) command(first uint64) string {
 	text := fmt.Sprintf("go run ./internal/simulate --seed %d --seeds %d", first, s.seeds)
 	if len(s.fleets) == 1 {
 		text += " --fleet " + string(s.fleets[0])
+	}
+	if s.harsh {
+		text += " --harsh"
 	}
 	return text
 }
@@ -188,7 +198,7 @@ func (s *settings) all(ctx context.Context, stdout, stderr io.Writer) *summary {
 // job is the ith one. The fleet follows from the seed, so that a run can be cut into pieces.
 func (s *settings) job(i uint64) job {
 	seed := s.first + i
-	return job{seed, s.fleets[seed%uint64(len(s.fleets))]}
+	return job{seed, s.fleets[seed%uint64(len(s.fleets))], s.harsh}
 }
 
 // one runs a seed in a process of its own.
@@ -202,6 +212,9 @@ func (s *settings) one(ctx context.Context, j job, stderr io.Writer) *cluster.Ou
 	}
 	if s.trace > 0 {
 		cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d", traceVariable, s.trace))
+	}
+	if s.harsh {
+		cmd.Env = append(cmd.Env, harshVariable+"=1")
 	}
 	if s.sabotage {
 		cmd.Env = append(cmd.Env, sabotageVariable+"=1")

@@ -78,8 +78,9 @@ type faults struct {
 	crashesLeft  int
 }
 
-// newFaults draws the faults of a run. Each run has some kinds and not others, so that rare combinations come up.
-func newFaults(rnd *rand.Rand, until time.Time) *faults {
+// newFaults draws the faults of a run. Each run has some kinds and not others, so that rare combinations come up; a harsh one has all of
+// them, and often.
+func newFaults(rnd *rand.Rand, until time.Time, harsh bool) *faults {
 	f := &faults{rnd: rnd, until: until, rates: map[Kind]float64{}, count: map[Kind]int{}, crashesLeft: 1 + rnd.IntN(5)}
 	for _, each := range []struct {
 		kind   Kind
@@ -105,6 +106,9 @@ func newFaults(rnd *rand.Rand, until time.Time) *faults {
 		{Full, .3, .002},
 	} {
 		has, rate := rnd.Float64() < each.chance, rnd.Float64()*each.rate
+		if harsh {
+			has, rate = true, each.rate/2+rate/2
+		}
 		if has {
 			f.rates[each.kind] = rate
 		}

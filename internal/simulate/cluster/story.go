@@ -77,6 +77,10 @@ func (w *world) twist(s *story) {
 		}
 	case 4:
 		s.plot, s.purged = "purge", true
+	case 6:
+		if len(s.events) == 0 && s.script.repeatable() {
+			s.plot = "again"
+		}
 	case 5:
 		var names []string
 		for range 1 + w.rnd.IntN(5) {
@@ -132,12 +136,26 @@ func (w *world) tell(s *story) {
 		})
 		w.await(s)
 	}
+	if s.plot == "again" {
+		w.again(s)
+		w.await(s)
+	}
 	if s.purged {
 		w.do(s, "purge", func(ctx context.Context, c *taskhub.Client) error {
 			_, err := c.Purge(ctx, s.id)
 			return accept(err, taskhub.ErrInstanceNotFound)
 		})
 	}
+}
+
+// again purges the instance and starts another one with its id.
+func (w *world) again(s *story) {
+	w.do(s, "purge and start", func(ctx context.Context, c *taskhub.Client) error {
+		if _, err := c.Purge(ctx, s.id, taskhub.PurgeUnfinished()); err != nil && !errors.Is(err, taskhub.ErrInstanceNotFound) {
+			return err
+		}
+		return w.startOnce(ctx, c, s)
+	})
 }
 
 func accept(err error, fine ...error) error {
@@ -192,15 +210,19 @@ func (w *world) client(s *story) *taskhub.Client {
 }
 
 func (w *world) start(s *story) {
+	w.do(s, "start", func(ctx context.Context, c *taskhub.Client) error {
+		return accept(w.startOnce(ctx, c, s), taskhub.ErrInstanceExists)
+	})
+}
+
+func (w *world) startOnce(ctx context.Context, c *taskhub.Client, s *story) error {
 	input, err := json.Marshal(s.script)
 	if err != nil {
 		panic(err)
 	}
 	text := string(input)
-	w.do(s, "start", func(ctx context.Context, c *taskhub.Client) error {
-		_, err := c.StartOrchestration(ctx, durable.StartRequest{Name: "Play", InstanceID: s.id, Input: &text, Reuse: []history.Status{}})
-		return accept(err, taskhub.ErrInstanceExists)
-	})
+	_, err = c.StartOrchestration(ctx, durable.StartRequest{Name: "Play", InstanceID: s.id, Input: &text, Reuse: []history.Status{}})
+	return err
 }
 
 func (w *world) raise(s *story, name, payload string) {

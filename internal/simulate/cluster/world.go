@@ -29,6 +29,8 @@ type Options struct {
 	Show bool
 	// Sabotage loses messages that were acknowledged, to show that the checks notice.
 	Sabotage bool
+	// Harsh gives the run all kinds of faults.
+	Harsh bool
 	// Log gets what the workers log. Defaults to nothing.
 	Log slog.Handler
 }
@@ -114,7 +116,7 @@ func newWorld(ctx context.Context, o Options) (*world, error) {
 		opts: o, ctx: ctx, began: time.Now(), rnd: source(1), trace: newTrace(o.Trace), runs: map[string]int{}, done: map[string]int{}, heals: map[string]bool{},
 	}
 	const faulty = 20 * time.Second
-	w.faults = newFaults(source(2), w.began.Add(faulty+time.Duration(w.rnd.IntN(60))*time.Second))
+	w.faults = newFaults(source(2), w.began.Add(faulty+time.Duration(w.rnd.IntN(60))*time.Second), o.Harsh)
 	w.faults.world = w
 	w.writer = &writer{rnd: source(3), has: map[Kind]bool{BadActivity: w.rnd.IntN(2) == 0, LargePayloads: w.rnd.IntN(3) == 0}}
 	w.partitions = []int{1, 2, 4, 4}[w.rnd.IntN(4)]
@@ -182,6 +184,7 @@ func (w *world) live() {
 	w.tasks.Wait() // the clients
 	w.quiet()
 	w.check()
+	time.Sleep(10 * time.Minute) // a worker whose time to stop was over gives its last calls up by then; nothing else is left to run
 	close(w.net.over)
 	w.account.Close()
 }
