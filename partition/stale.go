@@ -3,6 +3,7 @@ package partition
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 // An owner that knows of nothing else keeps what it has loaded. But the commit of a former owner may land later: one whose lease was
@@ -28,12 +29,13 @@ func (s *session) lookAgain(items []*item) {
 // be the next one, whose first commit landed after the history was loaded; in a mixed fleet, where messages are sent first, it may be
 // yet to land.
 func (s *session) otherExecution(it *item) (verdict, string, error) {
-	const deliveries = 5 // about a minute
+	const deliveries = 5          // about a minute
+	const young = 3 * time.Minute // a commit that is on its way for longer has failed; clocks may differ by a minute
 	switch {
 	case s.hasReplaced(it.executionID()):
 	case s.outOfDate(it):
 		return unknown, "", nil
-	case !s.p.goFleet() && it.deliveries <= deliveries:
+	case !s.p.goFleet() && it.deliveries <= deliveries && time.Since(it.inserted) < young:
 		return park, "it is meant for an execution that the history does not have", nil
 	}
 	return drop, "it is meant for another execution", nil
