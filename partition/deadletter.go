@@ -89,8 +89,9 @@ func (p *Partition) giveUpUndecodable(ctx context.Context, d *queues.Delivery, h
 		p.holds.delete(ctx, []*hold{h})
 		return
 	}
+	var missing *payloads.MissingError
 	p.sessions.wake(id, func(s *session) {
-		s.letters = append(s.letters, &letter{DeadLetter: l, hold: h})
+		s.letters = append(s.letters, &letter{DeadLetter: l, hold: h, contentLost: errors.As(why, &missing)})
 		s.due.add(due{fail: true})
 	}, true)
 }
@@ -98,7 +99,8 @@ func (p *Partition) giveUpUndecodable(ctx context.Context, d *queues.Delivery, h
 // letter is a dead letter whose instance has not failed yet.
 type letter struct {
 	tables.DeadLetter
-	hold *hold
+	hold        *hold
+	contentLost bool // most often with an instance that was purged, whose id may be another one's now
 }
 
 // failForLetters fails the instance for the messages that were given up.
@@ -108,7 +110,7 @@ func (s *session) failForLetters(ctx context.Context) {
 	s.letters = nil
 	s.p.sessions.mu.Unlock()
 	for _, l := range list {
-		if err := s.failFor(ctx, l.DeadLetter); err != nil {
+		if err := s.failFor(ctx, l.DeadLetter, l.contentLost); err != nil {
 			s.drop()
 			s.log.Warn("the instance of a dead letter could not be failed; the message stays, and is given up again", keyLetter, l.ID(), keyError, err)
 			s.p.holds.giveBack(ctx, []*hold{l.hold}, backoff(l.Deliveries))
@@ -127,7 +129,7 @@ func (s *session) giveUp(ctx context.Context, it *item, reason string, fails boo
 		if e, ok := it.start(); ok {
 			err = s.failStart(ctx, l, e)
 		} else {
-			err = s.failFor(ctx, l)
+			err = s.failFor(ctx, l, false)
 		}
 		if err != nil {
 			s.drop()
@@ -142,8 +144,14 @@ func (s *session) giveUp(ctx context.Context, it *item, reason string, fails boo
 	s.p.taken([]*item{it})
 }
 
-// failFor fails the instance that a dead letter was for, if it is the execution that the letter means, and goes on.
-func (s *session) failFor(ctx context.Context, l tables.DeadLetter) error {
+// failFor fails the instance that a dead letter was for, if it is the execution that the letter means, and goes on. Where the letter
+// names none, its time decides; as clocks differ a little, one whose content was lost must be younger than the run beyond doubt, and
+// any other must not be older beyond doubt.
+func (s *session) failFor(ctx context.Context, l tables.DeadLetter, contentLost bool) error {
+	slack := clockSlack
+	if contentLost {
+		slack = -clockSlack
+	}
 	if l.Kind == history.KindExecutionStarted.String() {
 		return s.failPending(ctx, l.ExecutionID, DeadLetterText(l))
 	}
@@ -156,7 +164,7 @@ func (s *session) failFor(ctx context.Context, l tables.DeadLetter) error {
 		return nil
 	case l.ExecutionID != "" && !strings.EqualFold(l.ExecutionID, s.st.executionID):
 		return nil
-	case l.ExecutionID == "" && l.InsertedAt.Add(clockSlack).Before(s.st.started.Timestamp):
+	case l.ExecutionID == "" && l.InsertedAt.Add(slack).Before(s.st.started.Timestamp):
 		return nil // it was for an earlier run
 	}
 	return s.fail(ctx, DeadLetterError, DeadLetterText(l))

@@ -283,6 +283,33 @@ func testUndecodableMessage(t *testing.T) {
 	s.cleanUp()
 }
 
+// TestContentLost: a message whose content is gone, of an instance with the same id that was purged, does not fail the one that was started
+// right after it. One that was put later fails its instance.
+func TestContentLost(t *testing.T) { inVirtualTime(t, testContentLost) }
+
+func testContentLost(t *testing.T) {
+	s := slowScene(t, goWaiter)
+	lost := func(id string) {
+		t.Helper()
+		text := `{"CompressedBlobName":"` + id + `/message-5406d36943694673afae6671a2fa1e57-EventRaised.json.gz"}`
+		if err := s.hub.Queues().Control(0).PutText(context.Background(), text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.start("Waiter", "anew", "")
+	s.start("Waiter", "own", "")
+	s.awaitStatus("anew", history.Running)
+	s.awaitStatus("own", history.Running)
+	lost("anew")
+	time.Sleep(2 * time.Minute)
+	lost("own")
+	after(t, 12*time.Hour, "both are dead letters", func() bool { return len(s.letters()) == 2 })
+	after(t, time.Hour, "the instance fails", func() bool { is, _ := s.status("own"); return is == history.Failed })
+	s.raise("anew", "Go", "on")
+	after(t, time.Minute, "the other one ends", func() bool { is, _ := s.status("anew"); return is == history.Completed })
+	s.cleanUp()
+}
+
 // TestUnhostedIsNoAttempt: an instance whose orchestrator nobody hosts waits for days, over deploys and graceful ends, and runs
 // when somebody hosts it.
 func TestUnhostedIsNoAttempt(t *testing.T) { inVirtualTime(t, testUnhostedIsNoAttempt) }

@@ -306,11 +306,7 @@ func answeredBy(items []*item) map[int32]struct{} {
 // settle deletes the messages of copies, sets aside what cannot be applied now, and looks again at results that came
 // before the decision they answer.
 func (s *session) settle(ctx context.Context, found *sorted) {
-	if s.p.goFleet() {
-		s.settleCopies(ctx, found.copies)
-	} else {
-		s.p.holds.delete(ctx, holdsOf(found.copies))
-	}
+	s.deleteCopies(ctx, found.copies)
 	var again []*item
 	for _, it := range found.early {
 		if found.progress && it.tries < conflictsInARow {
@@ -318,7 +314,11 @@ func (s *session) settle(ctx context.Context, found *sorted) {
 			again = append(again, it)
 			continue
 		}
-		s.parkEarly(ctx, it)
+		if s.broughtBack(ctx, it) {
+			s.deleteCopies(ctx, []*item{it})
+		} else {
+			s.parkEarly(ctx, it)
+		}
 	}
 	s.lookAgain(found.unknown)
 	s.p.sessions.putBack(s, again)
@@ -334,6 +334,14 @@ func (s *session) settle(ctx context.Context, found *sorted) {
 	}
 	if s.st != nil && s.st.ended != nil && !s.status.dirty() && !s.p.goFleet() {
 		s.drop()
+	}
+}
+
+func (s *session) deleteCopies(ctx context.Context, copies []*item) {
+	if s.p.goFleet() {
+		s.settleCopies(ctx, copies)
+	} else {
+		s.p.holds.delete(ctx, holdsOf(copies))
 	}
 }
 

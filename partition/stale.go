@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"time"
@@ -39,6 +40,21 @@ func (s *session) otherExecution(it *item) (verdict, string, error) {
 		return park, "it is meant for an execution that the history does not have", nil
 	}
 	return drop, "it is meant for another execution", nil
+}
+
+// broughtBack says of a message that nothing in the history explains, after about a minute, whether the history is one that a late
+// request has brought back after the instance was purged: then nobody has a status row for it. The doctor removes such rows.
+func (s *session) broughtBack(ctx context.Context, it *item) bool {
+	const deliveries = 5
+	if it.deliveries <= deliveries || s.st == nil || !s.st.exists() || s.status.dirty() {
+		return false
+	}
+	row, err := s.p.cfg.Tables.GetInstance(ctx, s.id, getStatusOnly)
+	if err != nil || row != nil {
+		return false
+	}
+	s.log.Info("a message is deleted: its instance was purged, and only a late request has brought rows of its history back", keyEvent, it.event.Kind().String())
+	return true
 }
 
 // mostReplaced is how many executions are remembered that are over. Only the last ones still get messages.

@@ -9,6 +9,7 @@ import (
 	"github.com/go-taskhub/taskhub/durable"
 	"github.com/go-taskhub/taskhub/history"
 	"github.com/go-taskhub/taskhub/internal/layout"
+	"github.com/go-taskhub/taskhub/taskhub"
 )
 
 // TestAnswerToALateDecision: a commit of a former owner, whose lease was broken from outside, lands after the next owner has loaded the
@@ -102,4 +103,36 @@ func successOf(work *history.Envelope, result string) *history.Envelope {
 		Base: history.Base{EventID: -1, Timestamp: time.Now().UTC()}, TaskScheduledID: work.Message.Event.Common().EventID, Result: &result,
 	}
 	return &history.Envelope{ActivityID: layout.AnswerID(work.ActivityID), Message: &history.Message{Event: completed, Target: work.Message.Target}}
+}
+
+// TestMessageOfAHistoryBroughtBack: the first commit of an instance lands after that was purged. What comes for it, such as a copy of a
+// message, is not tried for hours.
+func TestMessageOfAHistoryBroughtBack(t *testing.T) {
+	inVirtualTime(t, testMessageOfAHistoryBroughtBack)
+}
+
+func testMessageOfAHistoryBroughtBack(t *testing.T) {
+	s := stage(t)
+	a := durable.NewActivity("A", func(context.Context, string) (string, error) { return "", nil })
+	s.hostElsewhere(a)
+	s.run(caller(a))
+	s.start("Caller", "i", `""`)
+	work := s.takeWork()
+	eventually(t, "nothing else is under way", func() bool { return s.messages(s.hub.Queues().Control(0)) == 0 && !s.part.sessions.busy() })
+	s.stop(s.part)
+	rows := s.historyRows("i")
+	if _, err := s.hub.Client().Purge(within(t), "i", taskhub.PurgeUnfinished()); err != nil {
+		t.Fatal(err)
+	}
+	s.putHistory(rows)
+	s.run(caller(a))
+	work.Message.Event.Common().EventID = 7 // of an episode that has not come back
+	s.put(successOf(work, `"x"`))
+	time.Sleep(5 * time.Minute)
+	if n := s.messages(s.hub.Queues().Control(0)); n != 0 {
+		t.Errorf("%d messages are left", n)
+	}
+	if n := len(s.letters()); n != 0 {
+		t.Errorf("%d dead letters", n)
+	}
 }
