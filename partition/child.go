@@ -79,6 +79,9 @@ func (s *session) startOver(ctx context.Context, id int32) error {
 	for i, r := range h.Records {
 		past[i] = r.Event
 	}
+	if err := s.p.stuck.still(s.id); err != nil {
+		return err
+	}
 	again := s.replayOf(def)
 	defer again.Unload()
 	turn, err := again.Advance(past, nil)

@@ -79,6 +79,9 @@ func (s *session) replayEpisode(records []tables.Record) (*replay.Turn, error) {
 		if !ok {
 			return nil, fmt.Errorf("no worker here hosts the orchestrator %s", st.started.Name)
 		}
+		if err := s.p.stuck.still(s.id); err != nil {
+			return nil, err
+		}
 		s.newReplay(def)
 	}
 	fresh := make([]history.Event, len(records))

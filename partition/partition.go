@@ -27,6 +27,7 @@ type Partition struct {
 	timers   *timers
 	active   *activeList
 	suspects *suspects
+	stuck    stuck
 	wake     chan struct{}
 	room     chan struct{}
 

@@ -388,6 +388,7 @@ func (s *session) failed(ctx context.Context, items []*item, load bool, err erro
 		s.p.sessions.putBack(s, items)
 		return
 	}
+	s.p.stuck.note(s.id, err)
 	hopeless := isHopeless(err)
 	charged := load && hopeless && s.p.active.failed(s.id)
 	if hopeless {
@@ -503,6 +504,9 @@ func (s *session) ensureReplayed() error {
 	st.unhosted = !ok // of one that has ended there is something to send, else nothing would be left to replay
 	if !ok {
 		return nil
+	}
+	if err := s.p.stuck.still(s.id); err != nil {
+		return err
 	}
 	turn, err := s.newReplay(def).Advance(st.past, nil)
 	if err != nil {

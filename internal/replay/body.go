@@ -19,6 +19,8 @@ type body struct {
 	slot   int           // index in Session.live
 	ready  bool
 	turn   atomic.Uint32
+	// gone is closed when the body's goroutine ends that was given up; nil for all others.
+	gone chan struct{}
 }
 
 // Who has the turn of a body. A running body gives it back, unless the session
@@ -119,7 +121,7 @@ func (s *Session) awaitTurn(b *body) {
 		case <-s.watchdog:
 			s.watchdog = nil
 		}
-		if own && b.turn.CompareAndSwap(turnRunning, turnLost) {
+		if b.gone = make(chan struct{}); own && b.turn.CompareAndSwap(turnRunning, turnLost) {
 			s.declareStuck(b)
 			return
 		}
@@ -156,7 +158,8 @@ func bodyMain(b *body) {
 	defer func() {
 		failure := recover()
 		if !b.turn.CompareAndSwap(turnRunning, turnReturned) {
-			return // given up: nobody waits for the turn any more
+			close(b.gone) // given up: nobody waits for the turn any more
+			return
 		}
 		switch {
 		case b.s.unloading:
@@ -293,7 +296,12 @@ type StuckError struct {
 	After time.Duration
 	// Stack is what the body was doing.
 	Stack string
+
+	gone <-chan struct{}
 }
+
+// Gone is closed when the body has ended after all. Until then it takes up a goroutine, and perhaps a processor: nothing can end it.
+func (e *StuckError) Gone() <-chan struct{} { return e.gone }
 
 // Error names the likely cause and holds the stack.
 func (e *StuckError) Error() string {
@@ -304,7 +312,7 @@ func (e *StuckError) Error() string {
 func (s *Session) declareStuck(b *body) {
 	s.dead.Store(true)
 	s.broken = &StuckError{
-		InstanceID: s.instance.InstanceID, Orchestrator: s.def.Name, After: s.stuckAfter, Stack: bodyStack(b),
+		InstanceID: s.instance.InstanceID, Orchestrator: s.def.Name, After: s.stuckAfter, Stack: bodyStack(b), gone: b.gone,
 	}
 }
 
