@@ -15,6 +15,7 @@ import (
 // Texts that clients look for.
 const (
 	messageArgument    = "One or more of the arguments submitted is incorrect"
+	messageDamaged     = "What is stored of this instance cannot be read. The server's log says why, and the command taskhub doctor what can be done."
 	messageContentType = "Only application/json request content is supported"
 	messageInternal    = "Something went wrong while processing your request"
 	messageInvalidJSON = "Invalid JSON content"
@@ -91,6 +92,9 @@ func (c *call) fail(route *route, err error) {
 	c.answerJSON(status, body)
 }
 
+// errDamaged is matched by errors about an instance of which something is stored that cannot be read.
+var errDamaged = errors.New("the instance is damaged")
+
 // explain chooses the answer to an error of the client, without telling more than whoever asked may know.
 func explain(err error) (int, problem) {
 	argument := problem{Message: messageArgument, ExceptionMessage: err.Error(), ExceptionType: "System.ArgumentException"}
@@ -111,6 +115,8 @@ func explain(err error) (int, problem) {
 		return http.StatusBadRequest, argument
 	case errors.Is(err, context.DeadlineExceeded):
 		return http.StatusServiceUnavailable, problem{Message: "It took too long. Try again; what was done until now stays done."}
+	case errors.As(err, new(*taskhub.CorruptHistoryError)), errors.Is(err, errDamaged):
+		return http.StatusInternalServerError, problem{Message: messageDamaged}
 	case errors.Is(err, taskhub.ErrClosed):
 		return http.StatusServiceUnavailable, problem{Message: "The server is stopping"}
 	}

@@ -21,6 +21,9 @@ func (c *call) get() error {
 		options = append(options, taskhub.OmitInput())
 	}
 	in, err := c.api.client.Get(c.r.Context(), c.id, options...)
+	if err != nil && in != nil {
+		return errors.Join(errDamaged, err)
+	}
 	if err != nil {
 		return err
 	}

@@ -447,7 +447,7 @@ func TestDamaged(t *testing.T) {
 	if _, err := s.hub.Payloads().DeleteInstance(t.Context(), "large"); err != nil {
 		t.Fatal(err)
 	}
-	if a := s.do(get, "/instances/large", "").want(t, http.StatusInternalServerError, "{"); a.body != `{"Message":"`+messageInternal+`"}` {
+	if a := s.do(get, "/instances/large", "").want(t, http.StatusInternalServerError, "{"); a.body != `{"Message":"`+messageDamaged+`"}` {
 		t.Errorf("%s", a.body)
 	}
 	s.do(get, "/instances", "").want(t, http.StatusOK, `"instanceId":"large","runtimeStatus":"Completed","input":100000,"customStatus":null,"output":null`)

@@ -2,6 +2,7 @@ package tables
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -120,6 +121,9 @@ func (s *Store) createLetters(ctx context.Context) error {
 	return storage.Explain(err, "create table "+s.names.DeadLettersTable())
 }
 
+// ErrNoDeadLetter is matched by errors of reading a row that is no dead letter, or not any more, as somebody has edited it.
+var ErrNoDeadLetter = errors.New("this is not readable as a dead letter")
+
 // GetDeadLetter reads a dead letter; nil means that there is none of this id.
 func (s *Store) GetDeadLetter(ctx context.Context, id string) (*DeadLetter, error) {
 	response, err := s.letters.GetEntity(ctx, letterPartition, id, nil)
@@ -179,7 +183,7 @@ func (s *Store) ListDeadLetters(ctx context.Context, instanceID, token string, s
 func (s *Store) letterOf(raw []byte) (*DeadLetter, error) {
 	entity, err := edm.Unmarshal(raw)
 	if err != nil {
-		return nil, fmt.Errorf("hub %q: a row of table %s cannot be read: %w", s.names.Hub(), s.names.DeadLettersTable(), err)
+		return nil, fmt.Errorf("%w: a row of table %s: %w", ErrNoDeadLetter, s.names.DeadLettersTable(), err)
 	}
 	r := columnReader{entity: entity}
 	attempts, _ := r.int32(colAttempts)
@@ -194,7 +198,7 @@ func (s *Store) letterOf(raw []byte) (*DeadLetter, error) {
 		d.Body += string(part)
 	}
 	if key := r.text(colRowKey); d.MessageID == "" || d.ID() != key {
-		return nil, fmt.Errorf("hub %q: row %q of table %s is no dead letter; delete it with Azure Storage Explorer", s.names.Hub(), key, s.names.DeadLettersTable())
+		return nil, fmt.Errorf("%w: row %q of table %s; drop it", ErrNoDeadLetter, key, s.names.DeadLettersTable())
 	}
 	return d, nil
 }

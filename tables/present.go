@@ -1,6 +1,7 @@
 package tables
 
 import (
+	"bytes"
 	"context"
 	"slices"
 
@@ -36,7 +37,7 @@ func (s *Store) FindInstances(ctx context.Context, ids []string, outputs bool) (
 		if err != nil {
 			return nil, err
 		}
-		page, last, err := s.decodePage(ctx, filter, raws)
+		page, last, err := s.decodePage(ctx, filter, worthDecoding(raws, keys))
 		if err != nil {
 			return nil, err
 		}
@@ -57,4 +58,25 @@ func (s *Store) FindInstances(ctx context.Context, ids []string, outputs bool) (
 		}
 	}
 	return found, nil
+}
+
+// worthDecoding leaves out rows of other instances than those wanted, which may be most of what is between them. The last row
+// stays: it says how far the page goes.
+func worthDecoding(raws [][]byte, wanted map[string]string) [][]byte {
+	kept := make([][]byte, 0, min(len(raws), len(wanted)+1))
+	for i, raw := range raws {
+		key, plain := partitionKey(raw)
+		if _, ok := wanted[string(key)]; ok || !plain || i == len(raws)-1 {
+			kept = append(kept, raw)
+		}
+	}
+	return kept
+}
+
+// partitionKey finds the key in a row's text; false when it takes more than a glance. Within a value its name does not occur in
+// this form, as quotes are escaped there.
+func partitionKey(raw []byte) (key []byte, plain bool) {
+	_, rest, found := bytes.Cut(raw, []byte(`"`+colPartitionKey+`":"`))
+	key, _, closed := bytes.Cut(rest, []byte(`"`))
+	return key, found && closed && !bytes.ContainsRune(key, '\\')
 }

@@ -51,3 +51,25 @@ func TestFindInstances(t *testing.T) {
 		t.Errorf("%v, %v", found, err)
 	}
 }
+
+// TestRowsOfOthersAreNotDecoded: a row is only left out when it is certain whose it is.
+func TestRowsOfOthersAreNotDecoded(t *testing.T) {
+	t.Parallel()
+	wanted := map[string]string{"a": "a", "é": "é"}
+	for raw, keep := range map[string]bool{
+		`{"odata.etag":"x","PartitionKey":"a","RowKey":""}`:        true,
+		`{"PartitionKey":"b","Output":"{\"PartitionKey\":\"a\"}"}`: false,
+		`{"Output":"{\"PartitionKey\":\"b\"}","PartitionKey":"a"}`: true,
+		`{"PartitionKey":"\u00e9"}`:                                true,
+		`{"PartitionKey":"\u00e8"}`:                                true, // it is not looked at closely
+		`{"PartitionKey":"é"}`:                                     true,
+		`{"PartitionKey" : "b"}`:                                   true,
+		`{"PartitionKey":"b`:                                       true,
+		`{}`:                                                       true,
+		`{"PartitionKey":"ab"}`:                                    false,
+	} {
+		if got := worthDecoding([][]byte{[]byte(raw), []byte("last")}, wanted); (len(got) == 2) != keep || string(got[len(got)-1]) != "last" {
+			t.Errorf("%s: %q", raw, got)
+		}
+	}
+}

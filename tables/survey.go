@@ -27,19 +27,31 @@ type Surveyed struct {
 
 	// HasHistory says that there are rows of events, and HasSentinel that there is the row that guards them.
 	HasHistory, HasSentinel bool
-	Execution               string // the one that the history belongs to
+	Execution               string // the one that the history belongs to, as that row says
 	HistoryWritten          time.Time
+	// FirstExecution is the execution that the first row of events belongs to, and FirstWritten when that row was written.
+	FirstExecution string
+	FirstWritten   time.Time
 	// Ended says that the history of this execution is complete, and EndedAs how it ended.
 	Ended   bool
 	EndedAs string
 	// Local says that the history names actions that exist nowhere else, and Outbox that messages are stored beside it.
 	Local, Outbox bool
+	// BadLocal says that it cannot be told which actions the history names.
+	BadLocal bool
 }
 
 const (
 	surveyedRow     = "PartitionKey,RowKey,Timestamp,ExecutionId,RuntimeStatus,TaskHubName,ScheduledStartTime"
 	surveyedHistory = "PartitionKey,RowKey,Timestamp,ExecutionId,EventType,OrchestrationStatus,Local"
 )
+
+// surveyedMarks are the rows of History that say which execution there is and how it ended.
+func surveyedMarks() string {
+	return "(" + colRowKey + " eq " + quote(layout.SentinelRowKey) + ") or (" + colRowKey + " eq " + quote(layout.RowKey(0)) + ") or (" +
+		colEventType + " eq " + quote(history.KindExecutionCompleted.String()) + ") or (" +
+		colRowKey + " ge " + quote(outboxPrefix) + " and " + colRowKey + " lt 'outbox.')"
+}
 
 // Survey reads what the tables say of all instances. It reads the Instances table and, of History, the rows that say which
 // execution there is and how it ended, by going through all rows once. Memory use is some hundred bytes for each instance.
@@ -52,11 +64,8 @@ func (s *Store) Survey(ctx context.Context) (map[string]*Surveyed, error) {
 		}
 		return found[id]
 	}
-	marks := "(" + colRowKey + " eq " + quote(layout.SentinelRowKey) + ") or (" + colRowKey + " eq " + quote(layout.RowKey(0)) + ") or (" +
-		colEventType + " eq " + quote(history.KindExecutionCompleted.String()) + ") or (" +
-		colRowKey + " ge " + quote(outboxPrefix) + " and " + colRowKey + " lt 'outbox.')"
 	ends := map[string][]storedRow{}
-	err := s.scanAll(ctx, s.history, marks, surveyedHistory, func(row storedRow) { of(row).history(row, ends) })
+	err := s.scanAll(ctx, s.history, surveyedMarks(), surveyedHistory, func(row storedRow) { of(row).history(row, ends) })
 	if err == nil {
 		err = s.scanAll(ctx, s.instances, "", surveyedRow, func(row storedRow) { of(row).status(row) })
 	}
@@ -70,7 +79,7 @@ func (s *Store) Survey(ctx context.Context) (map[string]*Surveyed, error) {
 func (s *Store) SurveyInstance(ctx context.Context, instanceID string) (*Surveyed, error) {
 	found := &Surveyed{InstanceID: instanceID}
 	ends := map[string][]storedRow{}
-	err := s.scanAll(ctx, s.history, keyFilter(instanceID), surveyedHistory, func(row storedRow) { found.history(row, ends) })
+	err := s.scanAll(ctx, s.history, keyFilter(instanceID)+" and ("+surveyedMarks()+")", surveyedHistory, func(row storedRow) { found.history(row, ends) })
 	if err == nil {
 		err = s.scanAll(ctx, s.instances, keyFilter(instanceID), surveyedRow, func(row storedRow) { found.status(row) })
 	}
@@ -93,11 +102,15 @@ func (v *Surveyed) history(row storedRow, ends map[string][]storedRow) {
 		v.HasSentinel, v.Execution = true, row.text(colExecutionID)
 		v.HistoryWritten, _ = row.entity["Timestamp"].(time.Time)
 		local, err := ParseLocal(row.text(colLocal))
-		v.Local = err == nil && !local.Empty()
+		v.Local, v.BadLocal = err == nil && !local.Empty(), err != nil
 	case strings.HasPrefix(key, outboxPrefix):
 		v.Outbox = true
 	default:
 		v.HasHistory = true
+		if key == layout.RowKey(0) {
+			v.FirstExecution = row.text(colExecutionID)
+			v.FirstWritten, _ = row.entity["Timestamp"].(time.Time)
+		}
 		if row.text(colEventType) == history.KindExecutionCompleted.String() {
 			ends[v.InstanceID] = append(ends[v.InstanceID], row)
 		}

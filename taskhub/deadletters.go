@@ -134,9 +134,10 @@ func deadLetterOf(l *tables.DeadLetter) *DeadLetter {
 	}
 }
 
-// DropDeadLetter deletes a dead letter. Its instance stays as it is. An unknown id gives a [DeadLetterNotFoundError].
+// DropDeadLetter deletes a dead letter, also one that cannot be read. Its instance stays as it is. An unknown id gives a
+// [DeadLetterNotFoundError].
 func (c *Client) DropDeadLetter(ctx context.Context, id string) error {
-	if _, err := c.DeadLetter(ctx, id); err != nil {
+	if _, err := c.DeadLetter(ctx, id); err != nil && !errors.Is(err, tables.ErrNoDeadLetter) {
 		return err
 	}
 	if err := c.hub.tables.DeleteDeadLetter(ctx, id); err != nil {
@@ -149,7 +150,8 @@ func (c *Client) DropDeadLetter(ctx context.Context, id string) error {
 // is rewound, with the parents that failed because of that, the message goes back to its queue without its attempts, and the
 // dead letter is deleted. A work item whose instance is rewound does not go back, since the rewind schedules the activity anew.
 //
-// A replay that was cut short can be repeated. An unknown id gives a [DeadLetterNotFoundError].
+// A replay that was cut short can be repeated. An unknown id gives a [DeadLetterNotFoundError]. A work item whose instance was
+// purged is not put back, as its activity would run for nobody: that gives an [InstanceNotFoundError].
 func (c *Client) ReplayDeadLetter(ctx context.Context, id string) error {
 	const operation = "replay a dead letter"
 	l, err := c.DeadLetter(ctx, id)
@@ -159,6 +161,11 @@ func (c *Client) ReplayDeadLetter(ctx context.Context, id string) error {
 	queue, err := c.queueOf(ctx, l)
 	if err != nil {
 		return c.fail(operation, l.InstanceID, err)
+	}
+	if queue == c.hub.Queues().WorkItems() && l.InstanceID != "" {
+		if err := c.present(ctx, l); err != nil {
+			return fmt.Errorf("%s: %w", operation, err)
+		}
 	}
 	rewound, err := c.reopen(ctx, l)
 	if err != nil {
@@ -176,6 +183,18 @@ func (c *Client) ReplayDeadLetter(ctx context.Context, id string) error {
 	}
 	if err := c.hub.tables.DeleteDeadLetter(ctx, id); err != nil {
 		return c.fail(operation, l.InstanceID, fmt.Errorf("its message was put, but it could not be deleted; drop it: %w", err))
+	}
+	return nil
+}
+
+// present says whether the instance of a dead letter is there.
+func (c *Client) present(ctx context.Context, l *DeadLetter) error {
+	row, err := c.hub.tables.GetInstance(ctx, l.InstanceID, tables.GetOptions{Raw: true})
+	switch {
+	case err != nil:
+		return err
+	case row == nil:
+		return fmt.Errorf("%w; its activity would run for nobody: drop the dead letter %s", &InstanceNotFoundError{Hub: c.hub.Name(), InstanceID: l.InstanceID}, l.ID)
 	}
 	return nil
 }

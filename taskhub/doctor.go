@@ -30,6 +30,12 @@ const (
 	FindingNoHistory FindingKind = "status-without-history"
 	// FindingNoStart is a status row of an instance that waits for a start message which is gone.
 	FindingNoStart FindingKind = "start-lost"
+	// FindingDamaged is a running instance whose history cannot be read.
+	FindingDamaged FindingKind = "history-damaged"
+	// FindingSentinel is a history whose guarding row is missing, or does not belong to it.
+	FindingSentinel FindingKind = "sentinel-wrong"
+	// FindingNoRow is an instance that goes on without a status row.
+	FindingNoRow FindingKind = "status-row-lost"
 	// FindingOrphanRows are rows of a history without a status row.
 	FindingOrphanRows FindingKind = "orphaned-history"
 	// FindingOrphanBlobs are large values of an instance that does not exist.
@@ -68,13 +74,14 @@ type ExamineOptions struct {
 
 // Examine looks for what is wrong with a hub, by going through its tables, queues, leases and large values twice, and changes
 // nothing. What workers are busy with is not wrong: a finding is what has stayed as it was between the two looks. It reads
-// all rows of the Instances table and goes through the History table; memory use is some hundred bytes for each instance.
+// all rows of the Instances table, goes through the History table, and reads the histories of instances that run; memory use
+// is some hundred bytes for each instance, and what the largest four of these histories take.
 func (h *Hub) Examine(ctx context.Context, options ExamineOptions) ([]*Finding, error) {
 	settle := cmp.Or(options.Settle, 30*time.Second)
 	if err := h.locate(ctx); err != nil {
 		return nil, h.named("examine", err)
 	}
-	first, err := h.look(ctx)
+	first, err := h.look(ctx, func(string) bool { return true })
 	if err != nil {
 		return nil, h.named("examine", err)
 	}
@@ -91,7 +98,7 @@ func (h *Hub) Examine(ctx context.Context, options ExamineOptions) ([]*Finding, 
 	case <-ctx.Done():
 		return nil, h.named("examine", ctx.Err())
 	}
-	second, err := h.look(ctx)
+	second, err := h.look(ctx, first.damaged)
 	if err != nil {
 		return nil, h.named("examine", err)
 	}
@@ -133,9 +140,20 @@ func (s suspicions) add(f *Finding, state ...any) {
 	s[f.key] = f
 }
 
-func (h *Hub) look(ctx context.Context) (suspicions, error) {
-	l := &look{hub: h, found: suspicions{}}
-	for _, part := range []func(context.Context) error{l.queues, l.survey, l.instances, l.messages, l.activeRows, l.blobs, l.letters} {
+// damaged says whether an instance's history could not be read.
+func (s suspicions) damaged(instanceID string) bool {
+	for _, f := range s {
+		if f.Kind == FindingDamaged && f.InstanceID == instanceID {
+			return true
+		}
+	}
+	return false
+}
+
+// look looks once. Of running instances it reads the histories that are asked for.
+func (h *Hub) look(ctx context.Context, reads func(instanceID string) bool) (suspicions, error) {
+	l := &look{hub: h, found: suspicions{}, reads: reads}
+	for _, part := range []func(context.Context) error{l.queues, l.survey, l.instances, l.histories, l.messages, l.activeRows, l.blobs, l.letters} {
 		if err := part(ctx); err != nil {
 			return nil, err
 		}

@@ -3,6 +3,7 @@ package taskhub
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 type look struct {
 	hub   *Hub
 	found suspicions
+	reads func(instanceID string) bool // whether the history of a running instance is to be read
 
 	fleet     Fleet
 	control   []queueLook // by partition
@@ -136,27 +138,26 @@ func (l *look) queueOf(id string) queueLook { return l.control[layout.Partition(
 
 // instance compares the status row of an instance with its history.
 func (l *look) instance(v *tables.Surveyed) {
+	same := strings.EqualFold(v.RowExecution, v.Execution)
 	switch {
 	case !v.HasRow:
 		l.orphan(v)
-	case v.RowStatus == history.Pending && !v.HasSentinel:
+	case l.sentinelWrong(v) != "":
+		l.add(v, FindingSentinel, l.sentinelWrong(v)+": somebody changed it, and the instance cannot go on as it should", "write that row anew, from the rows of the history", l.hub.mendSentinel)
+	case v.RowStatus == history.Pending && !(v.HasSentinel && same):
 		l.pending(v)
 	case !v.RowStatus.IsTerminal() && !v.HasSentinel && !v.HasHistory:
 		l.add(v, FindingNoHistory, fmt.Sprintf("the status is %s, but there is no history: it was deleted, and nothing can let the instance go on", v.RowStatus),
 			"show the instance as failed", l.hub.failLost)
-	case !v.RowStatus.IsTerminal() && v.Ended && strings.EqualFold(v.RowExecution, v.Execution):
+	case !v.RowStatus.IsTerminal() && v.Ended && (same || v.RowStatus != history.Pending):
 		if !v.Local && !v.Outbox || l.fleet != FleetGo {
 			l.add(v, FindingLag, fmt.Sprintf("the status is %s, but the history ended as %s: a worker died before it wrote the status, and no message brings the instance back", v.RowStatus, v.EndedAs),
 				"write the status that the history has", l.hub.writeStatus)
 		}
-	case v.RowStatus.IsTerminal() && v.HasSentinel && !v.Ended && strings.EqualFold(v.RowExecution, v.Execution):
-		l.found.add(&Finding{
-			Kind: FindingAhead, Where: l.hub.names.InstancesTable(), InstanceID: v.InstanceID,
-			What:   fmt.Sprintf("the status is %s, but the history has not ended: somebody changed one of the two, or the history cannot be read", v.RowStatus),
-			Advice: "look at the instance's output and history, then purge or restart it",
-		}, *v)
+	case v.RowStatus == tables.StatusUnknown && v.HasSentinel:
+		l.add(v, FindingLag, "the status is none that there is: somebody changed it", "write the status that the history has", l.hub.writeStatus)
 	}
-	if l.fleet == FleetGo && v.HasSentinel && (v.Local || v.Outbox) && len(l.active[v.InstanceID]) == 0 && v.HasRow {
+	if l.fleet == FleetGo && v.HasSentinel && (v.Local || v.Outbox) && len(l.active[v.InstanceID]) == 0 && v.HasRow && !l.isAhead(v) {
 		l.add(v, FindingUnheld, "the history names actions or messages that only the memory of a worker had, and no owner has it on the active list: they would never be carried out",
 			"put the instance on the active list, so that the next look of its partition's owner, within ten minutes, takes it over", l.hub.listActive)
 	}
@@ -164,7 +165,7 @@ func (l *look) instance(v *tables.Surveyed) {
 
 func (l *look) add(v *tables.Surveyed, kind FindingKind, what, repair string, fix func(context.Context, *tables.Surveyed) error) {
 	where := l.hub.names.InstancesTable()
-	if kind == FindingUnheld || kind == FindingOrphanRows {
+	if slices.Contains([]FindingKind{FindingUnheld, FindingOrphanRows, FindingSentinel, FindingDamaged}, kind) {
 		where = l.hub.names.HistoryTable()
 	}
 	l.found.add(&Finding{Kind: kind, Where: where, InstanceID: v.InstanceID, What: what, Repair: repair, fix: func(ctx context.Context) error {
@@ -177,13 +178,6 @@ func (l *look) add(v *tables.Surveyed, kind FindingKind, what, repair string, fi
 		}
 		return fix(ctx, v)
 	}}, *v)
-}
-
-func (l *look) orphan(v *tables.Surveyed) {
-	if l.hub.sharing() != nil || !v.HasHistory && !v.HasSentinel && !v.Outbox {
-		return
-	}
-	l.add(v, FindingOrphanRows, "there is a history but no status row: a purge was cut short, or somebody deleted the row", "delete the history and its large values", l.hub.purgeSurveyed)
 }
 
 // pending looks at an instance that has not started. Only if its queue holds nothing else can it be said that its start is gone:
@@ -219,7 +213,7 @@ func (l *look) message(q queueLook, d *queues.Delivery) {
 	switch {
 	case d.Err != nil:
 		l.found.add(&Finding{
-			Kind: FindingPoison, Where: q.queue.Name(), InstanceID: about.Target.InstanceID, What: fmt.Sprintf("message %s: %v", d.ID, d.Err),
+			Kind: FindingPoison, Where: q.queue.Name(), InstanceID: about.Target.InstanceID, What: d.Err.Error(),
 			Advice: "workers make it a dead letter after some hours; look at it then",
 		}, d.ID)
 	case d.Attempts > 0:
@@ -253,6 +247,7 @@ func (l *look) activeRows(context.Context) error {
 		v := l.surveyed[r.InstanceID]
 		where := l.hub.names.ActiveTable()
 		switch {
+		case r.Owner == doctor && time.Since(r.Written) < staleAfter: // of a repair; an owner takes it over or deletes it
 		case v == nil || v.Ended && !v.Local && !v.Outbox && v.RowStatus.IsTerminal():
 			l.found.add(&Finding{
 				Kind: FindingStaleActive, Where: where, InstanceID: r.InstanceID,

@@ -11,7 +11,12 @@ import (
 
 // failLost shows an instance as failed whose history is gone.
 func (h *Hub) failLost(ctx context.Context, v *tables.Surveyed) error {
-	failed, at, output := history.Failed, now(), "HistoryLost: the history of the instance was deleted while it ran"
+	return h.failWith(ctx, v, "HistoryLost: the history of the instance was deleted while it ran")
+}
+
+// failWith shows an instance as failed that cannot go on.
+func (h *Hub) failWith(ctx context.Context, v *tables.Surveyed, output string) error {
+	failed, at := history.Failed, now()
 	return h.mergeStatus(ctx, v, tables.InstanceUpdate{Status: &failed, CompletedTime: &at, LastUpdatedTime: &at, Output: &output})
 }
 
@@ -29,9 +34,19 @@ func (h *Hub) mergeStatus(ctx context.Context, v *tables.Surveyed, u tables.Inst
 
 // writeStatus writes the status that the history has.
 func (h *Hub) writeStatus(ctx context.Context, v *tables.Surveyed) error {
-	loaded, err := h.tables.LoadHistory(ctx, v.InstanceID)
+	u, err := h.statusOf(ctx, v)
 	if err != nil {
 		return err
+	}
+	u.CustomStatus, u.Input = nil, nil // the one is not in the history, the other is there already
+	return h.mergeStatus(ctx, v, u)
+}
+
+// statusOf is the status row that the history has.
+func (h *Hub) statusOf(ctx context.Context, v *tables.Surveyed) (tables.InstanceUpdate, error) {
+	loaded, err := h.tables.LoadHistory(ctx, v.InstanceID)
+	if err != nil {
+		return tables.InstanceUpdate{}, err
 	}
 	last := time.Time{}
 	for _, r := range loaded.Records {
@@ -40,12 +55,7 @@ func (h *Hub) writeStatus(ctx context.Context, v *tables.Surveyed) error {
 		}
 	}
 	c := tables.Commit{InstanceID: v.InstanceID, ExecutionID: loaded.ExecutionID, Records: loaded.Records}
-	u, err := tables.CheckpointUpdate(c, tables.Committed{}, h.Name(), nil, last)
-	if err != nil {
-		return err
-	}
-	u.CustomStatus, u.Input = nil, nil // the one is not in the history, the other is there already
-	return h.mergeStatus(ctx, v, u)
+	return tables.CheckpointUpdate(c, tables.Committed{}, h.Name(), nil, last)
 }
 
 // startAgain puts the start message of an instance once more.

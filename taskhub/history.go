@@ -14,6 +14,9 @@ import (
 // as new, behind the first part.
 var ErrHistoryReplaced = tables.ErrHistoryReplaced
 
+// CorruptHistoryError reports an instance whose stored history cannot be read, with the row and the column that are wrong.
+type CorruptHistoryError = tables.CorruptHistoryError
+
 // HistoryPage is a part of a history.
 type HistoryPage struct {
 	// Events are the events, oldest first, with all large values.
@@ -23,7 +26,7 @@ type HistoryPage struct {
 }
 
 // History returns the events of an instance's present execution, oldest first, with all large values. An instance that
-// has not started yet has none. An unknown id gives an [InstanceNotFoundError].
+// has not started yet has none. An unknown id gives an [InstanceNotFoundError], and damage a [CorruptHistoryError].
 func (c *Client) History(ctx context.Context, instanceID string) ([]history.Event, error) {
 	const operation = "read history"
 	if err := c.checkID(operation, instanceID); err != nil {

@@ -52,6 +52,9 @@ func (c *Client) Rewind(ctx context.Context, instanceID, reason string) error {
 		return &InstanceNotFailedError{Hub: c.hub.Name(), InstanceID: instanceID, Status: row.Status}
 	}
 	if !plan.Failed && !plan.Done {
+		if _, err := c.hub.tables.LoadHistory(ctx, instanceID); err != nil {
+			return c.fail(operation, instanceID, err) // why it was shown as failed, most likely
+		}
 		return c.fail(operation, instanceID, errors.New("its status says that it has failed, but its history does not: a worker that loads it repairs the status"))
 	}
 	if err := r.plan(ctx, plan, row, 0); err != nil {

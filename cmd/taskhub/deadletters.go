@@ -83,7 +83,7 @@ func newLetterList(w world, t *target) *cobra.Command {
 	return cmd
 }
 
-// longestReason is how much of a reason a table shows.
+// longestReason is how much of a reason, or of another text from a message, a table shows.
 const longestReason = 80
 
 func listLetters(ctx context.Context, w world, hub *taskhub.Hub, query taskhub.DeadLetterQuery, format string) error {
@@ -99,11 +99,11 @@ func listLetters(ctx context.Context, w world, hub *taskhub.Hub, query taskhub.D
 		if format == formatJSON {
 			err = array.add(newLetterJSON(l))
 		} else {
-			reason := l.Reason
-			if format != formatWide {
-				reason = shorten(reason, longestReason)
+			instance, name, reason := l.InstanceID, l.Name, l.Reason
+			if format != formatWide { // what a message says of itself may be anything
+				instance, name, reason = shorten(instance, longestReason), shorten(name, longestReason), shorten(reason, longestReason)
 			}
-			err = table.add(l.ID, l.InstanceID, l.Kind, l.Name, formatTime(l.DiedAt), strconv.Itoa(l.Attempts), l.Queue, l.Worker, reason)
+			err = table.add(l.ID, instance, l.Kind, name, formatTime(l.DiedAt), strconv.Itoa(l.Attempts), l.Queue, l.Worker, reason)
 		}
 		if err != nil {
 			return err
@@ -137,6 +137,9 @@ func newLetterShow(w world, t *target) *cobra.Command {
 	format := addOutput(cmd, formatText)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return t.run(cmd, func(ctx context.Context, hub *taskhub.Hub) error {
+			if err := requireHub(ctx, hub); err != nil {
+				return err
+			}
 			l, err := hub.Client().DeadLetter(ctx, args[0])
 			if err != nil {
 				return letterError(err)
@@ -223,6 +226,9 @@ func letterCommand(w world, t *target, cmd *cobra.Command, verb, done string, do
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return t.run(cmd, func(ctx context.Context, hub *taskhub.Hub) error {
+			if err := requireHub(ctx, hub); err != nil {
+				return err
+			}
 			ids := args
 			if all {
 				for l, err := range hub.Client().DeadLetters(ctx, taskhub.DeadLetterQuery{InstanceID: instance}) {
@@ -240,19 +246,39 @@ func letterCommand(w world, t *target, cmd *cobra.Command, verb, done string, do
 			if err := confirm(ctx, w, *yes, question); err != nil {
 				return err
 			}
-			for i, id := range ids {
-				if err := do(hub.Client(), ctx, id); err != nil {
-					if len(ids) > 1 {
-						err = fmt.Errorf("%w (%d of %d are %s)", err, i, len(ids), done)
-					}
-					return letterError(err)
+			n, err := eachLetter(ctx, w, ids, all, func(id string) error { return do(hub.Client(), ctx, id) })
+			if err != nil {
+				if len(ids) > 1 {
+					err = fmt.Errorf("%w (%d of %d are %s)", err, n, len(ids), done)
 				}
+				return letterError(err)
 			}
-			_, err := fmt.Fprintf(w.out, "%s %s.\n", countLetters(len(ids)), done)
+			_, err = fmt.Fprintf(w.out, "%s %s.\n", countLetters(n), done)
 			return err
 		})
 	}
 	return cmd
+}
+
+// eachLetter does something to dead letters, and says to how many. One that it cannot be done to is no reason to leave the others; the
+// last error is returned, and those before it are printed. With gone it is well if somebody else was faster.
+func eachLetter(ctx context.Context, w world, ids []string, gone bool, do func(id string) error) (n int, failure error) {
+	for _, id := range ids {
+		err := do(id)
+		switch {
+		case err == nil:
+			n++
+		case gone && errors.Is(err, taskhub.ErrDeadLetterNotFound):
+		case ctx.Err() != nil:
+			return n, err
+		default:
+			if failure != nil {
+				fmt.Fprintf(w.err, "taskhub: %s\n", oneLine(redact(failure.Error())))
+			}
+			failure = err
+		}
+	}
+	return n, failure
 }
 
 func countLetters(n int) string {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,4 +55,29 @@ func TestDeadLetters(t *testing.T) {
 	d.do("dead-letters", "replay", first, "--yes").wantError(t, exitNotFound, first)
 	d.ok("dead-letters", "drop", "--all", "--yes").wantOut(t, "2 dead letters dropped")
 	d.do("dead-letters", "list", "-o", "json").wantOut(t, "[]")
+}
+
+// TestDeadLettersOfStrangers: what a message says of itself does not blow a table up, and a dead letter that cannot be replayed does not
+// keep the others.
+func TestDeadLettersOfStrangers(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.account.do(t, "dead-letters", "show", "x", "--hub", "Nowhere").wantError(t, exitNotFound, `task hub "Nowhere" does not exist`)
+	d.account.do(t, "dead-letters", "replay", "x", "--yes", "--hub", "Nowhere").wantError(t, exitNotFound, `task hub "Nowhere" does not exist`)
+	long := strings.Repeat("x", 5000)
+	at := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	lost := tables.DeadLetter{Queue: "elsewhere-control-00", MessageID: "5406d369-4369-4673-afae-000000000000", InsertedAt: at, DiedAt: at, Body: "x"}
+	if err := d.hub().Tables().PutDeadLetter(t.Context(), lost); err != nil {
+		t.Fatal(err)
+	}
+	d.bury(1, long, "garbage")
+	d.bury(2, "order-2", "garbage")
+	if o := d.ok("dead-letters", "list"); len(o.out) > 3000 {
+		t.Errorf("the table has %d bytes", len(o.out))
+	}
+	d.ok("dead-letters", "list", "-o", "wide").wantOut(t, long)
+	d.do("dead-letters", "replay", "--all", "--yes").wantError(t, exitFailure, "elsewhere-control-00", "drop it", "2 of 3 are replayed")
+	if n, err := d.hub().Queues().Control(0).ApproximateCount(t.Context()); err != nil || n != 2 {
+		t.Errorf("there are %d messages, %v", n, err)
+	}
 }

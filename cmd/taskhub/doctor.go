@@ -108,7 +108,7 @@ func describeFindings(hub string, findings []*taskhub.Finding) string {
 	for i, f := range findings {
 		where := f.Where
 		if f.InstanceID != "" {
-			where += ", instance " + strconv.Quote(f.InstanceID)
+			where += ", instance " + strconv.Quote(shorten(f.InstanceID, longestReason))
 		}
 		fmt.Fprintf(&text, "%d. %s in %s\n   %s.\n", i+1, f.Kind, clean(where), clean(f.What))
 		if f.Repair != "" {

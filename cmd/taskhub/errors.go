@@ -67,16 +67,18 @@ func oneLine(text string) string {
 	}, strings.Join(lines, "; "))
 }
 
-// Forms that secrets of storage accounts have: settings of connection strings, signatures in addresses, and keys.
+// Forms that secrets have: settings of connection strings, signatures and passwords in addresses, and keys.
 var (
 	secretSetting = regexp.MustCompile(`(?i)(AccountKey|SharedAccessSignature|sig)\s*=\s*[^;&\s"']+(?:&[^;\s"']*)*`)
 	secretKey     = regexp.MustCompile(`[A-Za-z0-9+/]{86}==`)
+	secretUser    = regexp.MustCompile(`(://[^/\s:@"']*):[^/\s@"']+@`)
 	longWord      = regexp.MustCompile(`[A-Za-z0-9+/]{86,}`)
 )
 
 // redact takes secrets out of what the user typed in the wrong place: errors repeat arguments that they do not understand.
 func redact(text string) string {
 	text = secretSetting.ReplaceAllString(text, "$1=***")
+	text = secretUser.ReplaceAllString(text, "$1:***@")
 	text = secretKey.ReplaceAllString(text, "***")
 	return longWord.ReplaceAllStringFunc(text, func(word string) string {
 		const key = 86 // without the equals signs at its end

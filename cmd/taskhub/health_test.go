@@ -118,3 +118,13 @@ func TestHealthOfSomethingElse(t *testing.T) {
 	socket.Close()
 	do(t, "health", "--url", "http://"+address+"/healthz").wantError(t, exitFailure, "nothing answers at http://"+address)
 }
+
+// TestHealthHidesPasswords: an address may have a password in it.
+func TestHealthHidesPasswords(t *testing.T) {
+	t.Parallel()
+	o := do(t, "health", "--url", "http://shop:c2VjcmV0@127.0.0.1:1/healthz")
+	o.wantError(t, exitFailure, "127.0.0.1:1/healthz")
+	if strings.Contains(o.err, "c2VjcmV0") {
+		t.Error(o.err)
+	}
+}

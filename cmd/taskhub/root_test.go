@@ -164,6 +164,7 @@ func TestSecretsAreNotRepeated(t *testing.T) {
 		"AccountName=shop;SharedAccessSignature=" + signature,
 		"https://shop.blob.core.windows.net/?" + signature,
 		"DefaultEndpointsProtocol=https;AccountKey=" + key,
+		"https://shop:c2VjcmV0@shop.example.com/healthz",
 		key,
 	} {
 		for _, args := range [][]string{
