@@ -313,6 +313,7 @@ func (s *sender) ends() {
 	if out := s.awaitStatus("listener", history.Completed); out != `"heard+last"` {
 		s.t.Errorf("the listener has %s", out)
 	}
+	s.awaitStatus("kid", history.Completed) // a Go fleet shows the end of a child once its parent has committed the answer
 	for _, id := range []string{"i", "kid", "listener"} {
 		s.whole(id)
 	}
