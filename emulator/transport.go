@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/go-taskhub/taskhub/emulator/internal/rest"
@@ -68,8 +69,12 @@ func (s *Server) route(req *http.Request) (*front, error) {
 
 // inbound makes of a client's request what a server would have received.
 func inbound(req *http.Request) *http.Request {
+	spelled := plain(req.Header)
+	if spelled && req.Body != nil && req.Body != http.NoBody {
+		return req
+	}
 	in := *req
-	if !plain(req.Header) {
+	if !spelled {
 		header := make(http.Header, len(req.Header)+1)
 		names := make(spelling)
 		for name, values := range req.Header {
@@ -127,7 +132,7 @@ func outbound(req *http.Request, p *rest.Response) *http.Response {
 		length = p.Length
 	}
 	return &http.Response{
-		Status: fmt.Sprintf("%d %s", p.Status, http.StatusText(p.Status)), StatusCode: p.Status,
+		Status: strconv.Itoa(p.Status) + " " + http.StatusText(p.Status), StatusCode: p.Status,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: header, Body: p.Reader(), ContentLength: length, Request: req,
 	}

@@ -31,11 +31,21 @@ const rewoundPrefix = "Rewound: "
 // letters null when there is none. A date before 1601, which tables cannot
 // hold, has no column either: it was never set.
 func EncodeRow(e Event) (edm.Entity, error) {
-	if e == nil {
-		return nil, fmt.Errorf("cannot write %s: the event is nil", FormatRow)
-	}
 	const room = 14 // what most rows take with their keys; one more would double what the map takes
-	w := rowWriter{columns: make(edm.Entity, room)}
+	row := make(edm.Entity, room)
+	if err := PutRow(row, e); err != nil {
+		return nil, err
+	}
+	return row, nil
+}
+
+// PutRow is [EncodeRow] into columns of the caller's, so that rows which are written one after the other need one map. After
+// an error the columns are worthless.
+func PutRow(columns edm.Entity, e Event) error {
+	if e == nil {
+		return fmt.Errorf("cannot write %s: the event is nil", FormatRow)
+	}
+	w := rowWriter{columns: columns}
 	e.putColumns(&w)
 	b := e.Common()
 	w.columns[columnEventID] = b.EventID
@@ -43,9 +53,9 @@ func EncodeRow(e Event) (edm.Entity, error) {
 	w.time(columnTimestamp, b.Timestamp)
 	w.columns[columnEventType] = e.Kind().String()
 	if w.err != nil {
-		return nil, fmt.Errorf("cannot write %s: %w", FormatRow, w.err)
+		return fmt.Errorf("cannot write %s: %w", FormatRow, w.err)
 	}
-	return w.columns, nil
+	return nil
 }
 
 // DecodeRow reads an event from columns of the history table. Columns it does

@@ -3,6 +3,9 @@ package queues
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue"
@@ -19,6 +22,7 @@ const MaxReceive = 32
 // Queue is one queue of a hub. It is safe for concurrent use.
 type Queue struct {
 	name     string
+	account  *storage.Account
 	client   *azqueue.QueueClient
 	payloads *payloads.Store
 	base64   bool
@@ -26,7 +30,7 @@ type Queue struct {
 }
 
 func newQueue(cfg Config, name string) *Queue {
-	return &Queue{name: name, client: cfg.Account.Queues().NewQueueClient(name), payloads: cfg.Payloads, base64: cfg.Base64, ascii: cfg.Account.Name() == emulatedAccount}
+	return &Queue{name: name, account: cfg.Account, client: cfg.Account.Queues().NewQueueClient(name), payloads: cfg.Payloads, base64: cfg.Base64, ascii: cfg.Account.Name() == emulatedAccount}
 }
 
 // Name returns the queue's name.
@@ -86,13 +90,12 @@ func (q *Queue) Put(ctx context.Context, env *history.Envelope, delay time.Durat
 	if err != nil {
 		return Receipt{}, q.explain(err, "put "+describe(env)+" into")
 	}
-	options := &azqueue.EnqueueMessageOptions{TimeToLive: new(int32(-1))}
+	query := "messagettl=-1"
 	if seconds > 0 {
-		options.VisibilityTimeout = &seconds
+		query += "&visibilitytimeout=" + strconv.Itoa(int(seconds))
 	}
-	var answer []byte
-	ctx = storage.WithResponseBody(storage.WithRequestBody(ctx, body), &answer)
-	if _, err := q.client.EnqueueMessage(ctx, "", options); err != nil {
+	answer, err := q.account.CallQueue(ctx, storage.QueueCall{Method: http.MethodPost, Path: "/" + q.name + "/messages", Query: query, Body: body})
+	if err != nil {
 		return Receipt{}, q.explain(err, "put "+describe(env)+" into")
 	}
 	messages, err := parseMessages(answer)
@@ -144,7 +147,9 @@ func (q *Queue) update(ctx context.Context, r Receipt, body []byte, delay time.D
 // Delete deletes a message. A missing one is no error. A message that has moved is [ErrReceiptMoved] where the service
 // tells the two apart; it may also answer that the message is missing.
 func (q *Queue) Delete(ctx context.Context, r Receipt) error {
-	_, err := q.client.DeleteMessage(ctx, r.ID, r.PopReceipt, nil)
+	_, err := q.account.CallQueue(ctx, storage.QueueCall{
+		Method: http.MethodDelete, Path: "/" + q.name + "/messages/" + url.PathEscape(r.ID), Query: "popreceipt=" + url.QueryEscape(r.PopReceipt),
+	})
 	if storage.IsNotFound(err) {
 		return nil
 	}

@@ -27,8 +27,8 @@ type Account struct {
 	tables    *aztables.ServiceClient
 	counters  *counters
 	resources []io.Closer
-	// tableCalls sends the requests of CallTable and Transact.
-	tableCalls *tableCaller
+	// tableCalls sends the requests of CallTable and Transact, queueCalls those of CallQueue.
+	tableCalls, queueCalls *caller
 }
 
 // Open returns the account that cfg describes. It makes no request: whether the account can be reached shows with the
@@ -199,7 +199,10 @@ func (a *Account) connectQueues(common policy.ClientOptions, t *target, cfg Conf
 	default:
 		a.queues, err = azqueue.NewServiceClientWithNoCredential(endpoint, options)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return a.connectQueueCalls(common, t, cfg)
 }
 
 func (a *Account) connectTables(common policy.ClientOptions, t *target, cfg Config) (err error) {

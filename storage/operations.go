@@ -98,18 +98,17 @@ func classify(s service, base string, req *http.Request) operation {
 
 func classifyQueue(path string, req *http.Request) operation {
 	queue, rest, _ := strings.Cut(path, "/")
-	query := req.URL.Query()
 	switch {
 	case strings.HasPrefix(rest, "messages/"):
-		return byMethod{http.MethodPut: opQueueUpdate, http.MethodDelete: opQueueDelete}.of(req, opQueueOther)
-	case rest == "messages" && req.Method == http.MethodGet && query.Get("peekonly") == "true":
+		return byMethod{{http.MethodPut, opQueueUpdate}, {http.MethodDelete, opQueueDelete}}.of(req, opQueueOther)
+	case rest == "messages" && req.Method == http.MethodGet && req.URL.Query().Get("peekonly") == "true":
 		return opQueuePeek
 	case rest == "messages":
-		return byMethod{http.MethodPost: opQueuePut, http.MethodGet: opQueueGet, http.MethodDelete: opQueueClear}.of(req, opQueueOther)
-	case queue != "" && query.Get("comp") == "metadata":
+		return byMethod{{http.MethodPost, opQueuePut}, {http.MethodGet, opQueueGet}, {http.MethodDelete, opQueueClear}}.of(req, opQueueOther)
+	case queue != "" && req.URL.Query().Get("comp") == "metadata":
 		return opQueueMetadata
-	case queue != "" && !query.Has("comp"):
-		return byMethod{http.MethodPut: opQueueCreate, http.MethodDelete: opQueueRemove}.of(req, opQueueOther)
+	case queue != "" && !req.URL.Query().Has("comp"):
+		return byMethod{{http.MethodPut, opQueueCreate}, {http.MethodDelete, opQueueRemove}}.of(req, opQueueOther)
 	}
 	return opQueueOther
 }
@@ -120,16 +119,13 @@ func classifyTable(path string, req *http.Request) operation {
 	case path == "$batch":
 		return opTableBatch
 	case table == "Tables" && keyed:
-		return byMethod{http.MethodDelete: opTableRemove}.of(req, opTableOther)
+		return byMethod{{http.MethodDelete, opTableRemove}}.of(req, opTableOther)
 	case table == "Tables":
-		return byMethod{http.MethodPost: opTableCreate}.of(req, opTableOther)
+		return byMethod{{http.MethodPost, opTableCreate}}.of(req, opTableOther)
 	case keyed && keys != ")":
-		return byMethod{
-			http.MethodGet: opTableGet, http.MethodPut: opTableReplace, http.MethodPatch: opTableMerge, "MERGE": opTableMerge,
-			http.MethodDelete: opTableDelete,
-		}.of(req, opTableOther)
+		return byMethod{{http.MethodGet, opTableGet}, {http.MethodPut, opTableReplace}, {http.MethodPatch, opTableMerge}, {"MERGE", opTableMerge}, {http.MethodDelete, opTableDelete}}.of(req, opTableOther)
 	case table != "":
-		return byMethod{http.MethodGet: opTableQuery, http.MethodPost: opTableInsert}.of(req, opTableOther)
+		return byMethod{{http.MethodGet, opTableQuery}, {http.MethodPost, opTableInsert}}.of(req, opTableOther)
 	}
 	return opTableOther
 }
@@ -144,31 +140,34 @@ func classifyBlob(path string, req *http.Request) operation {
 		case "lease":
 			return opContainerLease
 		case "":
-			return byMethod{http.MethodPut: opContainerCreate, http.MethodDelete: opContainerRemove}.of(req, opContainerOther)
+			return byMethod{{http.MethodPut, opContainerCreate}, {http.MethodDelete, opContainerRemove}}.of(req, opContainerOther)
 		}
 		return opContainerOther
 	}
 	switch comp {
 	case "":
-		return byMethod{
-			http.MethodPut: opBlobPut, http.MethodGet: opBlobGet, http.MethodHead: opBlobHead, http.MethodDelete: opBlobDelete,
-		}.of(req, opBlobOther)
+		return byMethod{{http.MethodPut, opBlobPut}, {http.MethodGet, opBlobGet}, {http.MethodHead, opBlobHead}, {http.MethodDelete, opBlobDelete}}.of(req, opBlobOther)
 	case "block":
 		return opBlobPutBlock
 	case "blocklist":
-		return byMethod{http.MethodPut: opBlobPutBlockList}.of(req, opBlobOther)
+		return byMethod{{http.MethodPut, opBlobPutBlockList}}.of(req, opBlobOther)
 	case "lease":
 		return opBlobLease
 	}
 	return opBlobOther
 }
 
-// byMethod gives operations that differ in their method only.
-type byMethod map[string]operation
+// byMethod gives operations that differ in their method only. It is no map, as it is made for every request.
+type byMethod []struct {
+	method string
+	op     operation
+}
 
 func (m byMethod) of(req *http.Request, otherwise operation) operation {
-	if op, ok := m[req.Method]; ok {
-		return op
+	for i := range m {
+		if m[i].method == req.Method {
+			return m[i].op
+		}
 	}
 	return otherwise
 }

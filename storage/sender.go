@@ -157,6 +157,20 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// whole reads a body that the transport has in one piece and gives away.
+func (b *watchedBody) whole() ([]byte, bool) {
+	from, ok := b.body.(interface{ Whole() ([]byte, bool) })
+	if !ok {
+		return nil, false
+	}
+	body, ok := from.Whole()
+	if ok {
+		b.sender.counts.received(int64(len(body)))
+		b.watch.stop()
+	}
+	return body, ok
+}
+
 // Close implements io.Closer.
 func (b *watchedBody) Close() error {
 	b.watch.stop()

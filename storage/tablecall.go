@@ -13,8 +13,10 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	azruntime "github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
@@ -33,7 +35,7 @@ type TableCall struct {
 	ContentType string
 	// Match is the If-Match header; empty for none.
 	Match string
-	// Body is empty for none.
+	// Body is empty for none. It must not be changed any more, also after the call.
 	Body []byte
 }
 
@@ -56,8 +58,9 @@ func (a *Account) CallTable(ctx context.Context, call TableCall) (TableAnswer, e
 	return answer, err
 }
 
-// Transact sends an entity-group transaction: a multipart body with the boundary given. It returns the ETags of its
-// operations, empty for deletions. When one of them failed, the error is a [*TransactionError], and none was applied.
+// Transact sends an entity-group transaction: a multipart body with the boundary given, which must not be changed any more.
+// It returns the ETags of its operations, empty for deletions. When one of them failed, the error is a [*TransactionError],
+// and none was applied.
 func (a *Account) Transact(ctx context.Context, boundary string, body []byte) ([]string, error) {
 	call := TableCall{Method: http.MethodPost, Path: "/$batch", ContentType: "multipart/mixed; boundary=" + boundary, Body: body}
 	var etags []string
@@ -68,30 +71,36 @@ func (a *Account) Transact(ctx context.Context, boundary string, body []byte) ([
 	return etags, err
 }
 
-// tableCaller sends what the callers of [Account.CallTable] compose.
-type tableCaller struct {
+// caller sends to one service what others compose.
+type caller struct {
 	endpoint *url.URL
 	info     *serviceInfo
 	common   http.Header
+	content  string        // the type of bodies whose call names none
+	blank    *http.Request // what all requests have in common besides
 	retry    *retryPolicy
 	// attempt makes one attempt, whose answer's body is in memory.
 	attempt func(*http.Request) (*http.Response, error)
 }
 
-func (a *Account) connectTableCalls(options policy.ClientOptions, t *target, cfg Config) error {
-	endpoint, err := url.Parse(t.endpoints[serviceTable])
-	if err != nil {
-		return err
-	}
+func (a *Account) connectTableCalls(options policy.ClientOptions, t *target, cfg Config) (err error) {
+	common := http.Header{"Accept": {"application/json;odata=minimalmetadata"}, "Dataserviceversion": {"3.0"}, "X-Ms-Version": {"2019-02-02"}}
+	a.tableCalls, err = a.newCaller(options, t, cfg, common, signature{"SharedKeyLite", signTable})
+	return err
+}
+
+// newCaller makes the caller of the service that the options are for.
+func (a *Account) newCaller(options policy.ClientOptions, t *target, cfg Config, common http.Header, sign signature) (*caller, error) {
 	last := options.Transport.(*sender) //nolint:forcetypeassert // made by clientOptions
-	c := &tableCaller{
-		endpoint: endpoint, info: last.info, retry: newRetryPolicy(cfg, a.counters, last.pace),
-		common: http.Header{
-			"Accept":             {"application/json;odata=minimalmetadata"},
-			"Dataserviceversion": {"3.0"},
-			"User-Agent":         {fmt.Sprintf("%s (%s; %s)", userAgent(cfg.Application), runtime.Version(), runtime.GOOS)},
-			"X-Ms-Version":       {"2019-02-02"},
-		},
+	endpoint, err := url.Parse(t.endpoints[last.info.service])
+	if err != nil {
+		return nil, err
+	}
+	common["User-Agent"] = []string{fmt.Sprintf("%s (%s; %s)", userAgent(cfg.Application), runtime.Version(), runtime.GOOS)}
+	content, _, _ := strings.Cut(common["Accept"][0], ";")
+	c := &caller{
+		endpoint: endpoint, info: last.info, retry: newRetryPolicy(cfg, a.counters, last.pace), common: common, content: content,
+		blank:   &http.Request{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1},
 		attempt: inMemory(last.Do), //nolint:bodyclose // it makes no request yet, nor do those below
 	}
 	switch {
@@ -100,12 +109,11 @@ func (a *Account) connectTableCalls(options policy.ClientOptions, t *target, cfg
 	case t.key != "":
 		key, err := base64.StdEncoding.DecodeString(t.key)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		c.attempt = signed(t.account, key, c.attempt) //nolint:bodyclose // see above
+		c.attempt = signed(t.account, key, sign, c.attempt) //nolint:bodyclose // see above
 	}
-	a.tableCalls = c
-	return nil
+	return c, nil
 }
 
 // withToken authorises with the SDK's policy, which keeps the token and answers challenges.
@@ -123,17 +131,35 @@ func withToken(cfg Config, last *sender) func(*http.Request) (*http.Response, er
 	}
 }
 
-// signed authorises with the account's key, by the scheme SharedKeyLite of the Table service.
-func signed(account string, key []byte, next func(*http.Request) (*http.Response, error)) func(*http.Request) (*http.Response, error) {
-	macs := sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}
+// signature is a scheme of signing with the account's key: its name, and the text that is signed.
+type signature struct {
+	scheme string
+	text   func(b []byte, account, date string, req *http.Request) []byte
+}
+
+// signTable is SharedKeyLite of the Table service.
+func signTable(b []byte, account, date string, req *http.Request) []byte {
+	return append(append(append(append(b, date...), "\n/"...), account...), req.URL.EscapedPath()...)
+}
+
+// signed authorises with the account's key.
+func signed(account string, key []byte, sign signature, next func(*http.Request) (*http.Response, error)) func(*http.Request) (*http.Response, error) {
+	type tools struct {
+		mac  hash.Hash
+		text []byte
+		sum  [sha256.Size]byte
+	}
+	pool := sync.Pool{New: func() any { return &tools{mac: hmac.New(sha256.New, key)} }}
 	return func(req *http.Request) (*http.Response, error) {
 		date := time.Now().UTC().Format(http.TimeFormat)
-		mac := macs.Get().(hash.Hash) //nolint:forcetypeassert // as made above
-		defer macs.Put(mac)
-		mac.Reset()
-		_, _ = io.WriteString(mac, date+"\n/"+account+req.URL.EscapedPath()) // never fails
+		t := pool.Get().(*tools) //nolint:forcetypeassert // as made above
+		t.text = sign.text(t.text[:0], account, date, req)
+		t.mac.Reset()
+		_, _ = t.mac.Write(t.text) // never fails
+		code := base64.StdEncoding.EncodeToString(t.mac.Sum(t.sum[:0]))
+		pool.Put(t)
 		req.Header["X-Ms-Date"] = []string{date}
-		req.Header["Authorization"] = []string{"SharedKeyLite " + account + ":" + base64.StdEncoding.EncodeToString(mac.Sum(nil))}
+		req.Header["Authorization"] = []string{sign.scheme + " " + account + ":" + code}
 		return next(req)
 	}
 }
@@ -145,19 +171,28 @@ func inMemory(next func(*http.Request) (*http.Response, error)) func(*http.Reque
 		if err != nil || resp.Body == nil || resp.Body == http.NoBody {
 			return resp, err
 		}
-		var body []byte
-		if n := resp.ContentLength; n > 0 {
-			body = make([]byte, n)
-			_, err = io.ReadFull(resp.Body, body)
-		} else { // of unknown length, or a transport does not tell
-			body, err = io.ReadAll(resp.Body)
-		}
+		body, err := readAll(resp)
 		if _ = resp.Body.Close(); err != nil {
 			return nil, err
 		}
 		resp.Body = &answerBody{Reader: bytes.NewReader(body), all: body}
 		return resp, nil
 	}
+}
+
+// readAll reads an answer's body; one of the embedded storage is taken as it is.
+func readAll(resp *http.Response) (body []byte, err error) {
+	if watched, ok := resp.Body.(*watchedBody); ok {
+		if body, ok := watched.whole(); ok {
+			return body, nil
+		}
+	}
+	if n := resp.ContentLength; n > 0 {
+		body = make([]byte, n)
+		_, err = io.ReadFull(resp.Body, body)
+		return body, err
+	}
+	return io.ReadAll(resp.Body) // of unknown length, or a transport does not tell
 }
 
 // answerBody is a body that is in memory.
@@ -177,7 +212,7 @@ func bodyOf(resp *http.Response) ([]byte, error) {
 }
 
 // send makes attempts until one counts, and gives a successful answer to read.
-func (c *tableCaller) send(ctx context.Context, call TableCall, read func(*http.Response, []byte) error) error {
+func (c *caller) send(ctx context.Context, call TableCall, read func(*http.Response, []byte) error) error {
 	address, err := c.address(call)
 	if err != nil {
 		return err
@@ -203,19 +238,19 @@ func (c *tableCaller) send(ctx context.Context, call TableCall, read func(*http.
 	return azruntime.NewResponseError(resp)
 }
 
-func (c *tableCaller) request(ctx context.Context, address *url.URL, call TableCall) *http.Request {
-	req := (&http.Request{
-		Method: call.Method, URL: address, Host: address.Host, Header: c.header(call), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}).WithContext(ctx)
+func (c *caller) request(ctx context.Context, address *url.URL, call TableCall) *http.Request {
+	req := c.blank.WithContext(ctx)
+	req.Method, req.URL, req.Host, req.Header = call.Method, address, address.Host, c.header(call)
 	if call.Body != nil {
-		req.ContentLength = int64(len(call.Body))
-		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(call.Body)), nil }
+		text := unsafe.String(unsafe.SliceData(call.Body), len(call.Body)) // nobody changes it, and the embedded storage needs no copy of a text
+		req.ContentLength = int64(len(text))
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }
 		req.Body, _ = req.GetBody()
 	}
 	return req
 }
 
-func (c *tableCaller) address(call TableCall) (*url.URL, error) {
+func (c *caller) address(call TableCall) (*url.URL, error) {
 	path, err := url.PathUnescape(call.Path)
 	if err != nil {
 		return nil, err
@@ -228,19 +263,19 @@ func (c *tableCaller) address(call TableCall) (*url.URL, error) {
 }
 
 // header makes the header of an attempt. The values that all have in common are shared: nobody writes into them.
-func (c *tableCaller) header(call TableCall) http.Header {
+func (c *caller) header(call TableCall) http.Header {
 	h := make(http.Header, 8)
 	maps.Copy(h, c.common)
 	switch {
 	case call.ContentType != "":
 		h["Content-Type"] = []string{call.ContentType}
 	case call.Body != nil:
-		h["Content-Type"] = []string{"application/json"}
+		h["Content-Type"] = []string{c.content}
 	}
 	if call.Match != "" {
 		h["If-Match"] = []string{call.Match}
 	}
-	if call.Method == http.MethodPost {
+	if call.Method == http.MethodPost && c.info.service == serviceTable {
 		h["Prefer"] = []string{"return-no-content"} // otherwise an insert's answer repeats the whole entity
 	}
 	return h

@@ -152,14 +152,16 @@ type innerAnswer struct {
 // splitTransaction finds the answers in a multipart body, which they share memory with. Each begins with an HTTP status
 // line and ends before the next boundary; whichever boundaries and part headers surround them does not matter.
 func splitTransaction(body []byte) []innerAnswer {
-	var answers []innerAnswer
+	begin := []byte("HTTP/1.")
+	const most = 100 // operations of a transaction
+	answers := make([]innerAnswer, 0, min(bytes.Count(body, begin), most))
 	inHeader, inBody := false, false
 	start := 0
 	for at := 0; at < len(body); {
 		line, rest := cutLine(body[at:])
 		next := len(body) - len(rest)
 		switch {
-		case bytes.HasPrefix(line, []byte("HTTP/1.")):
+		case bytes.HasPrefix(line, begin):
 			answers = append(answers, innerAnswer{status: statusOf(line)})
 			inHeader, inBody, start = true, false, next
 		case bytes.HasPrefix(line, []byte("--")):
@@ -207,11 +209,9 @@ func cutLine(body []byte) (line, rest []byte) {
 }
 
 func statusOf(line []byte) int {
-	fields := strings.Fields(string(line))
-	if len(fields) < 2 { //nolint:mnd // version and status
-		return 0
-	}
-	status, err := strconv.Atoi(fields[1])
+	_, rest, _ := bytes.Cut(line, []byte(" "))
+	digits, _, _ := bytes.Cut(bytes.TrimLeft(rest, " "), []byte(" "))
+	status, err := strconv.Atoi(string(bytes.TrimSpace(digits)))
 	if err != nil {
 		return 0
 	}

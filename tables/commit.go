@@ -77,7 +77,9 @@ type Committed struct {
 // stored. After any other error the outcome is unknown: read it with [Store.ReadCommit].
 func (s *Store) Commit(ctx context.Context, c Commit) (Committed, error) {
 	key := layout.EscapeKey(c.InstanceID)
-	rows, done, err := s.encode(ctx, c, key)
+	room := s.rooms.get()
+	defer s.rooms.put(room)
+	rows, done, err := s.encode(ctx, c, key, room)
 	if err != nil {
 		return Committed{}, err
 	}
@@ -87,7 +89,7 @@ func (s *Store) Commit(ctx context.Context, c Commit) (Committed, error) {
 	}
 	etag := c.ETag
 	for i, chunk := range chunks {
-		part := part{index: i, staged: i < staged, last: i == len(chunks)-1}
+		part := part{index: i, staged: i < staged, last: i == len(chunks)-1, room: room}
 		if etag, err = s.writeChunk(ctx, c, key, chunk, etag, part); err != nil {
 			return Committed{}, err
 		}
@@ -99,46 +101,42 @@ func (s *Store) Commit(ctx context.Context, c Commit) (Committed, error) {
 	return done, nil
 }
 
-// encode turns records into operations, after their large values went to blobs.
-func (s *Store) encode(ctx context.Context, c Commit, key string) ([]operation, Committed, error) {
-	rows, uploads, done, err := s.rows(c, key)
-	if err != nil {
-		return nil, done, err
-	}
-	if err := s.upload(ctx, c.InstanceID, uploads); err != nil {
-		return nil, done, err
-	}
-	operations := make([]operation, len(rows))
-	for i, row := range rows {
-		if operations[i], err = newOperation(aztables.TransactionTypeInsertReplace, "", row); err != nil {
+// encode turns records into operations, after their large values went to blobs. The operations last as long as the room.
+func (s *Store) encode(ctx context.Context, c Commit, key string, room *encodingRoom) ([]operation, Committed, error) {
+	var uploads []upload
+	var done Committed
+	operations := make([]operation, len(c.Records))
+	for i, record := range c.Records {
+		clear(room.row)
+		moved, err := s.putRow(room.row, c, key, i)
+		if err != nil {
+			return nil, done, err
+		}
+		done.note(record.Event, room.row, moved)
+		uploads = append(uploads, moved...)
+		if operations[i], err = room.operation(aztables.TransactionTypeInsertReplace, "", room.row); err != nil {
 			return nil, done, s.eventError(c, i, err)
 		}
 	}
-	return operations, done, nil
+	return operations, done, s.upload(ctx, c.InstanceID, uploads)
 }
 
-// rows makes the rows of a commit and says what of them has to go to blobs first.
-func (s *Store) rows(c Commit, key string) (rows []edm.Entity, uploads []upload, done Committed, err error) {
-	rows = make([]edm.Entity, len(c.Records))
-	for i, record := range c.Records {
-		row, err := history.EncodeRow(record.Event)
-		if err != nil {
-			return nil, nil, done, s.eventError(c, i, err)
-		}
-		rowKey := layout.RowKey(c.FirstRow + i)
-		moved := s.offload(row, key, rowKey)
-		done.note(record.Event, row, moved)
-		uploads = append(uploads, moved...)
-		if err := s.checkSizes(row, s.names.HistoryTable(), c.InstanceID, rowKey); err != nil {
-			return nil, nil, done, err
-		}
-		row[colPartitionKey], row[colRowKey], row[colExecutionID] = key, rowKey, c.ExecutionID
-		if record.ActivityID != "" {
-			row[colActivityID] = record.ActivityID
-		}
-		rows[i] = row
+// putRow makes the row of a commit's record i and says what of it has to go to blobs first.
+func (s *Store) putRow(row edm.Entity, c Commit, key string, i int) ([]upload, error) {
+	record := c.Records[i]
+	if err := history.PutRow(row, record.Event); err != nil {
+		return nil, s.eventError(c, i, err)
 	}
-	return rows, uploads, done, nil
+	rowKey := layout.RowKey(c.FirstRow + i)
+	moved := s.offload(row, key, rowKey)
+	if err := s.checkSizes(row, s.table, c.InstanceID, rowKey); err != nil {
+		return nil, err
+	}
+	row[colPartitionKey], row[colRowKey], row[colExecutionID] = key, rowKey, c.ExecutionID
+	if record.ActivityID != "" {
+		row[colActivityID] = record.ActivityID
+	}
+	return moved, nil
 }
 
 func (s *Store) eventError(c Commit, i int, err error) error {
@@ -192,7 +190,11 @@ func (s *Store) plan(c Commit, rows []operation, key string) (chunks [][]operati
 		}
 		rows = append(rows, op)
 	}
-	if chunks = s.chunks(slices.Concat(outbox, rows), key); len(chunks) == 1 || len(outbox) == 0 || c.ETag == "" {
+	all := rows
+	if len(outbox) > 0 {
+		all = slices.Concat(outbox, rows)
+	}
+	if chunks = s.chunks(all, key); len(chunks) == 1 || len(outbox) == 0 || c.ETag == "" {
 		return chunks, 0, nil
 	}
 	before := s.chunks(outbox, key)
@@ -204,6 +206,7 @@ type part struct {
 	index  int
 	staged bool // it only prepares what a later part makes count
 	last   bool
+	room   *encodingRoom
 }
 
 // commitID is what the sentinel bears once this part landed.
@@ -216,7 +219,7 @@ func (p part) commitID(id string) string {
 
 // writeChunk writes one transaction and returns the sentinel's new ETag.
 func (s *Store) writeChunk(ctx context.Context, c Commit, key string, rows []operation, etag string, p part) (string, error) {
-	sentinel, err := newOperation(sentinelWrite(etag), etag, sentinelRow(c, key, p))
+	sentinel, err := p.room.operation(sentinelWrite(etag), etag, sentinelRow(c, key, p))
 	if err != nil {
 		return "", err
 	}
@@ -288,7 +291,9 @@ func sentinelWrite(etag string) aztables.TransactionType {
 }
 
 func sentinelRow(c Commit, key string, p part) edm.Entity {
-	row := edm.Entity{colPartitionKey: key, colRowKey: layout.SentinelRowKey}
+	row := p.room.row
+	clear(row)
+	row[colPartitionKey], row[colRowKey] = key, layout.SentinelRowKey
 	if p.staged {
 		return row
 	}

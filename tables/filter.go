@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/go-taskhub/taskhub/history"
 	"github.com/go-taskhub/taskhub/internal/layout"
@@ -181,5 +182,17 @@ func nextRune(r rune) (rune, bool) {
 
 // compareUTF16 compares texts in the order of their UTF-16 units, which is the Table service's.
 func compareUTF16(a, b string) int {
+	if isASCII(a) && isASCII(b) { // as nearly all ids are
+		return strings.Compare(a, b)
+	}
 	return slices.Compare(utf16.Encode([]rune(a)), utf16.Encode([]rune(b)))
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }

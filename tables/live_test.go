@@ -199,15 +199,9 @@ func TestChunks(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			rows, _, _, err := s.rows(Commit{InstanceID: "i", ExecutionID: "e", Records: test.rows}, "i")
+			operations, _, err := s.encode(t.Context(), Commit{InstanceID: "i", ExecutionID: "e", Records: test.rows}, "i", newEncodingRoom())
 			if err != nil {
 				t.Fatal(err)
-			}
-			operations := make([]operation, len(rows))
-			for i, row := range rows {
-				if operations[i], err = newOperation(aztables.TransactionTypeInsertReplace, "", row); err != nil {
-					t.Fatal(err)
-				}
 			}
 			chunks := s.chunks(operations, "i")
 			got := make([]int, len(chunks))

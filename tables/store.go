@@ -42,7 +42,9 @@ type Store struct {
 	random    func() uint32
 	scanPage  int    // rows of a page when reading in parallel; 0 stands for the service's maximum
 	endpoint  string // the Table service's address
+	table     string // the name of the History table
 	overhead  int    // bytes that every operation of a transaction costs at most, besides its keys and its row
+	rooms     encodingRooms
 }
 
 // New returns a Store. It makes no request and creates nothing.
@@ -68,6 +70,7 @@ func New(cfg Config) *Store {
 		logger:    cfg.Logger,
 		random:    cfg.Random,
 		endpoint:  cfg.Account.TableEndpoint(),
+		table:     cfg.Names.HistoryTable(),
 		overhead:  operationOverhead + len(cfg.Account.TableEndpoint()) + len(cfg.Names.HistoryTable()),
 	}
 }

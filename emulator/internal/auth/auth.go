@@ -9,7 +9,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"hash"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,7 +20,7 @@ import (
 
 // Authenticator knows the accounts and their keys.
 type Authenticator struct {
-	keys map[string][]byte
+	keys map[string]*accountKey
 	skew time.Duration
 
 	lastDate atomic.Pointer[signedAt]
@@ -27,13 +29,13 @@ type Authenticator struct {
 // New makes an authenticator. Keys are base64. A skew of zero switches the
 // check of a signed request's date off.
 func New(accounts map[string]string, skew time.Duration) (*Authenticator, error) {
-	a := &Authenticator{keys: make(map[string][]byte, len(accounts)), skew: skew}
+	a := &Authenticator{keys: make(map[string]*accountKey, len(accounts)), skew: skew}
 	for name, key := range accounts {
 		raw, err := base64.StdEncoding.DecodeString(key)
 		if err != nil || len(raw) == 0 {
 			return nil, fmt.Errorf("the key of account %q is not base64", name)
 		}
-		a.keys[name] = raw
+		a.keys[name] = newAccountKey(raw)
 	}
 	return a, nil
 }
@@ -93,12 +95,24 @@ func failed(format string, args ...any) error {
 	return rest.ErrAuthenticationFailed.With("AuthenticationErrorDetail", fmt.Sprintf(format, args...))
 }
 
-func verify(key []byte, stringToSign, signature string) bool {
+// accountKey verifies signatures made with an account's key.
+type accountKey struct {
+	macs sync.Pool // of hash.Hash; to make one costs as much as to use it
+}
+
+func newAccountKey(key []byte) *accountKey {
+	return &accountKey{macs: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+}
+
+func (k *accountKey) verify(stringToSign, signature string) bool {
 	want, err := base64.StdEncoding.DecodeString(signature)
 	if err != nil {
 		return false
 	}
-	mac := hmac.New(sha256.New, key)
+	mac := k.macs.Get().(hash.Hash) //nolint:forcetypeassert // as made above
+	defer k.macs.Put(mac)
+	mac.Reset()
 	mac.Write([]byte(stringToSign))
-	return hmac.Equal(mac.Sum(nil), want)
+	var sum [sha256.Size]byte
+	return hmac.Equal(mac.Sum(sum[:0]), want)
 }

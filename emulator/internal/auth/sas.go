@@ -12,7 +12,7 @@ import (
 // oldestSAS is the first version whose strings to sign are implemented.
 const oldestSAS = "2015-04-05"
 
-func identifySAS(r *rest.Request, key []byte, dir rest.Directory) (rest.Identity, error) {
+func identifySAS(r *rest.Request, key *accountKey, dir rest.Directory) (rest.Identity, error) {
 	version := r.Param("sv")
 	if !validVersion(version) {
 		return rest.Identity{}, failed("sv is mandatory and must be a service version.")
@@ -31,14 +31,14 @@ func validVersion(v string) bool {
 	return err == nil
 }
 
-func accountSAS(r *rest.Request, key []byte, version string) (rest.Identity, error) {
+func accountSAS(r *rest.Request, key *accountKey, version string) (rest.Identity, error) {
 	id := rest.Identity{SAS: true, AccountSAS: true, Permissions: r.Param("sp"), ResourceTypes: r.Param("srt")}
 	fields := []string{r.Account, id.Permissions, r.Param("ss"), id.ResourceTypes, r.Param("st"), r.Param("se"),
 		r.Param("sip"), r.Param("spr"), version}
 	if version >= "2020-12-06" {
 		fields = append(fields, r.Param("ses"))
 	}
-	if !verify(key, strings.Join(fields, "\n")+"\n", r.Param("sig")) {
+	if !key.verify(strings.Join(fields, "\n")+"\n", r.Param("sig")) {
 		return id, signatureMismatch()
 	}
 	if id.Permissions == "" || id.ResourceTypes == "" || r.Param("se") == "" {
@@ -56,7 +56,7 @@ func accountSAS(r *rest.Request, key []byte, version string) (rest.Identity, err
 	return id, nil
 }
 
-func serviceSAS(r *rest.Request, key []byte, version string, dir rest.Directory) (rest.Identity, error) {
+func serviceSAS(r *rest.Request, key *accountKey, version string, dir rest.Directory) (rest.Identity, error) {
 	id := rest.Identity{SAS: true, Permissions: r.Param("sp")}
 	if r.Query.Has("skoid") {
 		return id, failed("User delegation signatures are not supported by this server.")
@@ -65,7 +65,7 @@ func serviceSAS(r *rest.Request, key []byte, version string, dir rest.Directory)
 	if !ok {
 		return id, failed("The signature does not cover the addressed resource.")
 	}
-	if !verify(key, serviceString(r, version, resource), r.Param("sig")) {
+	if !key.verify(serviceString(r, version, resource), r.Param("sig")) {
 		return id, signatureMismatch()
 	}
 	start, expiry := r.Param("st"), r.Param("se")

@@ -53,7 +53,7 @@ func ParseAuthorization(header string) (Credentials, error) {
 	return c, nil
 }
 
-func (a *Authenticator) sharedKey(r *rest.Request, key []byte, header string) error {
+func (a *Authenticator) sharedKey(r *rest.Request, key *accountKey, header string) error {
 	c, err := ParseAuthorization(header)
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func (a *Authenticator) sharedKey(r *rest.Request, key []byte, header string) er
 	if err := a.checkDate(r); err != nil {
 		return err
 	}
-	if !verify(key, stringToSign(r, c.Scheme), c.Signature) {
+	if !key.verify(stringToSign(r, c.Scheme), c.Signature) {
 		return failed("The MAC signature found in the HTTP request is not the same as any computed signature.")
 	}
 	return nil

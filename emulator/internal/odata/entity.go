@@ -43,15 +43,44 @@ var ErrEntityTooLarge = &rest.Error{Status: 400, Code: "EntityTooLarge",
 var errPropertyTooLarge = &rest.Error{Status: 400, Code: "PropertyValueTooLarge",
 	Message: "The property value exceeds the maximum allowed size (64KB). If the property value is a string, it is UTF-16 encoded and the maximum number of characters should be 32K or less."}
 
-// EntityReader reads the bodies of one request after the other; it keeps the
-// room that one needed for the next.
+// EntityReader reads one body after the other; it keeps the room that one
+// needed for the next.
 type EntityReader struct {
 	members []member
 	types   annotations
+	// properties are those of all bodies since the last Reset.
+	properties []Property
+}
+
+// maxKept is how much room of each kind a reader keeps.
+const maxKept = 1024
+
+// Reset ends the use of what was read so far: the properties of those
+// entities are overwritten by the next ones.
+func (r *EntityReader) Reset() {
+	if cap(r.members) > maxKept || cap(r.types) > maxKept || cap(r.properties) > maxKept {
+		*r = EntityReader{}
+		return
+	}
+	// Nothing may hold on to the bodies.
+	clear(r.members[:cap(r.members)])
+	clear(r.types[:cap(r.types)])
+	clear(r.properties[:cap(r.properties)])
+	r.properties = r.properties[:0]
+}
+
+// room returns a slice without elements for n properties. What was given out
+// before stays as it is.
+func (r *EntityReader) room(n int) []Property {
+	used := len(r.properties)
+	if cap(r.properties)-used < n {
+		r.properties, used = make([]Property, 0, max(n, 2*cap(r.properties), 16)), 0
+	}
+	return r.properties[used : used : used+n]
 }
 
 // Read reads the JSON body of an insert, merge or replace. The texts of the
-// result are parts of the body.
+// result are parts of the body; its properties last until Reset.
 func (r *EntityReader) Read(body string) (Entity, error) {
 	members, err := readMembers(body, r.members[:0])
 	if err != nil {
@@ -64,7 +93,7 @@ func (r *EntityReader) Read(body string) (Entity, error) {
 	if name, found := duplicate(members); found {
 		return Entity{}, rest.Errorf(400, "DuplicatePropertiesSpecified", "A property is specified more than one time: '%s'.", name)
 	}
-	e := Entity{Properties: make([]Property, 0, len(members)-len(r.types))}
+	e := Entity{Properties: r.room(len(members) - len(r.types))}
 	for i := range members {
 		if isMetadata(members[i].name) {
 			continue
@@ -76,6 +105,7 @@ func (r *EntityReader) Read(body string) (Entity, error) {
 	if len(e.Properties) > MaxProperties {
 		return Entity{}, ErrTooManyProperties
 	}
+	r.properties = r.properties[:len(r.properties)+len(e.Properties)]
 	return e, nil
 }
 

@@ -3,7 +3,9 @@ package odata
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -131,6 +133,10 @@ func FuzzEntity(f *testing.F) {
 			compareWithStandard(t, body, members)
 		}
 		e, err := new(EntityReader).Read(body)
+		again, errAgain := usedReader(t).Read(body)
+		if (err == nil) != (errAgain == nil) || err == nil && !slices.Equal(e.Properties, again.Properties) && !hasNaN(e) {
+			t.Fatalf("%q: a reader that was used before reads %+v, %v, not %+v, %v", body, again, errAgain, e, err)
+		}
 		if err != nil {
 			var known *rest.Error
 			if !errors.As(err, &known) {
@@ -149,6 +155,60 @@ func FuzzEntity(f *testing.F) {
 			}
 		}
 	})
+}
+
+// usedReader is a reader that has read other bodies.
+func usedReader(t testing.TB) *EntityReader {
+	t.Helper()
+	r := new(EntityReader)
+	for range 2 {
+		if _, err := r.Read(`{"PartitionKey":"old","X":"1","X@odata.type":"Edm.Int64","A":true,"Y":1.5}`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.Reset()
+	return r
+}
+
+func hasNaN(e Entity) bool {
+	return slices.ContainsFunc(e.Properties, func(p Property) bool { return p.Value.Type == Double && math.IsNaN(p.Value.Float()) })
+}
+
+// TestReaderKeepsWhatItGaveOut: bodies read one after the other do not share their properties, also when there are more of
+// them than there was room for, and after a Reset nothing of them is left.
+func TestReaderKeepsWhatItGaveOut(t *testing.T) {
+	t.Parallel()
+	r := new(EntityReader)
+	for range 2 {
+		var all []Entity
+		for i := range 200 {
+			e, err := r.Read(fmt.Sprintf(`{"RowKey":"%d","A":%d,"B":"%d","B@odata.type":"Edm.Int64","C":"x"}`, i, i, i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := r.Read(`{"A":1,"B":{}}`); err == nil { // one that is refused half way
+				t.Fatal("accepted")
+			}
+			all = append(all, e)
+		}
+		for i, e := range all {
+			n := int64(i)
+			if want := []Property{{"A", Value{Type: Int32, Num: n}}, {"B", Value{Type: Int64, Num: n}}, {"C", StringValue("x")}}; !slices.Equal(e.Properties, want) {
+				t.Fatalf("%d: %+v", i, e.Properties)
+			}
+		}
+		r.Reset()
+		for _, p := range r.properties[:cap(r.properties)] {
+			if p != (Property{}) {
+				t.Fatalf("%+v is left", p)
+			}
+		}
+		for _, m := range r.members[:cap(r.members)] {
+			if m != (member{}) {
+				t.Fatalf("%+v is left", m)
+			}
+		}
+	}
 }
 
 func compareWithStandard(t *testing.T, body string, members []member) {

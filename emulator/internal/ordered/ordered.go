@@ -59,11 +59,12 @@ func (m *Map[K, V]) Get(key K) (V, bool) {
 	return m.chunks[c][i].value, true
 }
 
-// Set inserts or replaces a value.
+// Set inserts or replaces an entry. An equal key is replaced, too: it may
+// share its memory with the value.
 func (m *Map[K, V]) Set(key K, value V) {
 	c, i, ok := m.find(key)
 	if ok {
-		m.chunks[c][i].value = value
+		m.chunks[c][i] = entry[K, V]{key, value}
 		return
 	}
 	m.size++

@@ -134,7 +134,8 @@ func (r *Request) Body(limit int64) ([]byte, error) {
 	return body, nil
 }
 
-// Text is Body as a text. A body that is in memory already is copied once.
+// Text is Body as a text. A body that is in memory already is copied once; one
+// that is a text already is taken as it is.
 func (r *Request) Text(limit int64) (string, error) {
 	n := r.HTTP.ContentLength
 	source, inMemory := r.HTTP.Body.(io.WriterTo)
@@ -145,12 +146,37 @@ func (r *Request) Text(limit int64) (string, error) {
 	if !r.reserve(n) {
 		return "", ErrServerBusy
 	}
-	var text strings.Builder
-	text.Grow(int(n))
-	if _, err := source.WriteTo(&text); err != nil || int64(text.Len()) != n {
+	body := bodyText{size: int(n)}
+	if _, err := source.WriteTo(&body); err != nil || int64(len(body.text)+body.pieces.Len()) != n {
 		return "", incomplete(err)
 	}
-	return text.String(), nil
+	return body.text + body.pieces.String(), nil // one of the two is empty
+}
+
+// bodyText collects a body of a known size.
+type bodyText struct {
+	size   int
+	text   string
+	pieces strings.Builder
+}
+
+// Write implements io.Writer.
+func (t *bodyText) Write(p []byte) (int, error) {
+	if t.pieces.Len() == 0 {
+		t.pieces.Grow(max(0, t.size))
+		t.pieces.WriteString(t.text)
+		t.text = ""
+	}
+	return t.pieces.Write(p)
+}
+
+// WriteString implements io.StringWriter.
+func (t *bodyText) WriteString(s string) (int, error) {
+	if t.text == "" && len(s) == t.size {
+		t.text = s
+		return len(s), nil
+	}
+	return t.Write([]byte(s))
 }
 
 func (r *Request) readBody(limit int64) ([]byte, error) {

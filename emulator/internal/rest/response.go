@@ -18,6 +18,10 @@ type Response struct {
 	// Length is the Content-Length of a HEAD answer that describes a body it
 	// does not carry.
 	Length int64
+
+	// values is room for the values of the header, each of which is a slice.
+	values [12]string
+	used   int
 }
 
 // NewResponse makes an answer without a body.
@@ -27,7 +31,13 @@ func NewResponse(status int) *Response {
 
 // Set sets a header; the name must be in canonical form.
 func (p *Response) Set(name, value string) *Response {
-	p.Header[name] = []string{value}
+	if p.used == len(p.values) {
+		p.Header[name] = []string{value}
+		return p
+	}
+	p.values[p.used] = value
+	p.used++
+	p.Header[name] = p.values[p.used-1 : p.used : p.used]
 	return p
 }
 
@@ -120,6 +130,17 @@ func (b *pieces) Read(p []byte) (int, error) {
 	n := copy(p, b.rest[0][b.off:])
 	b.off += n
 	return n, nil
+}
+
+// Whole reads a body of one piece without copying it. Who takes it must not
+// change it.
+func (b *pieces) Whole() ([]byte, bool) {
+	if len(b.rest) != 1 || b.off != 0 {
+		return nil, false
+	}
+	body := b.rest[0]
+	b.rest = nil
+	return body, true
 }
 
 func (b *pieces) Close() error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,7 +25,9 @@ func (s *Store) batch(r *rest.Request) (*rest.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	parts, err := parseBatch(r.Header.Get("Content-Type"), body)
+	w := s.workspaces.get()
+	defer s.workspaces.put(w)
+	parts, err := w.read(r.Header.Get("Content-Type"), body)
 	if err != nil {
 		return nil, err
 	}
@@ -34,11 +37,11 @@ func (s *Store) batch(r *rest.Request) (*rest.Response, error) {
 	if !parts[0].changeset {
 		return s.batchQuery(r, parts[0])
 	}
-	changes, err := s.readChanges(r, parts)
+	changes, err := w.readChanges(r, parts)
 	if err != nil {
 		return batchError(r, parts, err), nil
 	}
-	fresh, name, err := s.transact(r, changes)
+	fresh, name, err := s.transact(r, changes, w)
 	var refused *indexedError
 	if errors.As(err, &refused) {
 		return batchError(r, parts, err), nil
@@ -50,10 +53,10 @@ func (s *Store) batch(r *rest.Request) (*rest.Response, error) {
 		}
 		return nil, err
 	}
-	w := writer{base: r.Base(), account: r.Account, table: name}
+	to := writer{base: r.Base(), account: r.Account, table: name}
 	return batchResponse(r, len(changes), true, func(b []byte, i int) []byte {
-		w.level = changes[i].level
-		return changes[i].appendAnswer(b, w, fresh[i])
+		to.level = changes[i].level
+		return changes[i].appendAnswer(b, to, fresh[i])
 	}), nil
 }
 
@@ -77,16 +80,15 @@ var (
 
 // readChanges turns the parts into changes of one partition, each of another
 // row.
-func (s *Store) readChanges(r *rest.Request, parts []part) ([]change, error) {
+func (w *workspace) readChanges(r *rest.Request, parts []part) ([]change, error) {
 	if len(parts) > maxChanges {
 		return nil, &indexedError{maxChanges, errTooManyChanges}
 	}
-	changes := make([]change, len(parts))
-	rows := make(map[string]bool, len(parts))
-	var reader odata.EntityReader
+	w.changes = slices.Grow(w.changes[:0], len(parts))[:len(parts)]
+	changes, rows := w.changes, w.rows
 	for i := range parts {
 		c := &changes[i]
-		err := c.readPart(r, &parts[i], &reader)
+		err := c.readPart(r, &parts[i], &w.entities)
 		if err == nil {
 			err = allowed(r, c)
 		}
@@ -114,7 +116,7 @@ func (c *change) readPart(r *rest.Request, p *part, reader *odata.EntityReader) 
 	switch {
 	case t.entity:
 		c.partitionKey, c.rowKey = t.partitionKey, t.rowKey
-		if c.kind, err = changeKind(p.method, p.header); err != nil {
+		if c.kind, err = changeKind(p.method, &p.header); err != nil {
 			return err
 		}
 	case p.method == http.MethodPost && !t.hasQuoted:
@@ -124,7 +126,7 @@ func (c *change) readPart(r *rest.Request, p *part, reader *odata.EntityReader) 
 	default:
 		return errMethod
 	}
-	return c.read(p.header, p.body, reader)
+	return c.read(&p.header, p.body, reader) // a pointer, as a slice in an interface is an allocation
 }
 
 // partTarget finds what an inner request addresses; its URL may be absolute
@@ -148,13 +150,14 @@ func partTarget(r *rest.Request, p *part) (target, error) {
 }
 
 // transact applies all changes or none.
-func (s *Store) transact(r *rest.Request, changes []change) (fresh []*entity, name string, err error) {
-	fresh = make([]*entity, len(changes))
+func (s *Store) transact(r *rest.Request, changes []change, w *workspace) (fresh []*entity, name string, err error) {
+	w.fresh = slices.Grow(w.fresh[:0], len(changes))[:len(changes)]
+	fresh = w.fresh
 	err = s.change(r.Account, changes[0].table, changes[0].partitionKey, func(t *table, p *partition) error {
 		name = t.name
 		for i := range changes {
 			old, _ := p.rows.Get(changes[i].rowKey)
-			e, err := changes[i].apply(old, p.key, s.env.Clock.Stamp())
+			e, err := w.apply(&changes[i], old, p.key, s.env.Clock.Stamp())
 			if err != nil {
 				return &indexedError{i, err}
 			}

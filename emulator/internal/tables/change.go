@@ -91,7 +91,7 @@ func (c *change) matches(old *entity) bool {
 
 // apply works out the entity that a change leaves behind; nil means none.
 // partitionKey is the key as the partition has it.
-func (c *change) apply(old *entity, partitionKey string, stamp rest.Ticks) (*entity, error) {
+func (w *workspace) apply(c *change, old *entity, partitionKey string, stamp rest.Ticks) (*entity, error) {
 	if c.kind == insert && old != nil {
 		return nil, errEntityExists
 	}
@@ -106,7 +106,8 @@ func (c *change) apply(old *entity, partitionKey string, stamp rest.Ticks) (*ent
 	}
 	properties := c.properties
 	if old != nil && (c.kind == merge || c.kind == insertOrMerge) {
-		properties = mergeProperties(old.properties(), c.properties)
+		w.merged = mergeProperties(old.appendProperties(w.merged[:0]), c.properties)
+		properties = w.merged
 		if len(properties) > odata.MaxProperties {
 			return nil, odata.ErrTooManyProperties
 		}
@@ -116,13 +117,7 @@ func (c *change) apply(old *entity, partitionKey string, stamp rest.Ticks) (*ent
 	}
 	// The texts of a change are parts of its request, which must not live as
 	// long as the entity.
-	fresh := &entity{stamp: stamp, packed: pack(properties)}
-	if old != nil {
-		fresh.partitionKey, fresh.rowKey = old.partitionKey, old.rowKey
-	} else {
-		fresh.partitionKey, fresh.rowKey = partitionKey, strings.Clone(c.rowKey)
-	}
-	return fresh, nil
+	return newEntity(partitionKey, c.rowKey, stamp, properties), nil
 }
 
 func mergeProperties(old, changes []odata.Property) []odata.Property {
@@ -149,7 +144,9 @@ func (s *Store) write(r *rest.Request, c *change) (*rest.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.read(r.Header, body, new(odata.EntityReader)); err != nil {
+	w := s.workspaces.get()
+	defer s.workspaces.put(w)
+	if err := c.read(r.Header, body, &w.entities); err != nil {
 		return nil, err
 	}
 	if err := allowed(r, c); err != nil {
@@ -161,7 +158,7 @@ func (s *Store) write(r *rest.Request, c *change) (*rest.Response, error) {
 		name = t.name
 		old, _ := p.rows.Get(c.rowKey)
 		var err error
-		if fresh, err = c.apply(old, p.key, s.env.Clock.Stamp()); err != nil {
+		if fresh, err = w.apply(c, old, p.key, s.env.Clock.Stamp()); err != nil {
 			return err
 		}
 		p.set(c.rowKey, fresh)

@@ -2,6 +2,7 @@ package tables
 
 import (
 	"mime"
+	"slices"
 	"strings"
 
 	"github.com/go-taskhub/taskhub/emulator/internal/rest"
@@ -39,24 +40,26 @@ func badBatch(why string) error {
 	return errBatchSyntax.WithMessage("%s (%s)", errBatchSyntax.Message, why)
 }
 
-// parseBatch reads the body of a batch: one change set, or one query.
-func parseBatch(contentType, body string) ([]part, error) {
+// read reads the body of a batch: one change set, or one query.
+func (w *workspace) read(contentType, body string) ([]part, error) {
 	boundary, err := boundaryOf(contentType)
 	if err != nil {
 		return nil, err
 	}
-	outer, err := splitParts(body, boundary, 2)
+	reader := &w.reader
+	outer, err := splitParts(body, boundary, 2, reader.raw[:0])
 	if err != nil {
 		return nil, err
 	}
 	if len(outer) != 1 {
 		return nil, badBatch("a batch holds exactly one change set or one query")
 	}
-	var reader partReader
-	header, content, err := splitHeader(outer[0], nil)
+	reader.raw = outer
+	header, content, err := splitHeader(outer[0], reader.outer[:0])
 	if err != nil {
 		return nil, err
 	}
+	reader.outer = header
 	if !isMedia(header.Get("Content-Type"), "multipart/mixed") {
 		p, err := reader.read(outer[0])
 		if err != nil {
@@ -67,37 +70,57 @@ func parseBatch(contentType, body string) ([]part, error) {
 	if boundary, err = boundaryOf(header.Get("Content-Type")); err != nil {
 		return nil, err
 	}
-	inner, err := splitParts(content, boundary, maxChanges+1)
+	inner, err := splitParts(content, boundary, maxChanges+1, reader.raw[:0])
 	if err != nil {
 		return nil, err
 	}
-	parts := make([]part, len(inner))
-	for i, raw := range inner {
-		if parts[i], err = reader.read(raw); err != nil {
+	reader.raw = inner
+	w.parts = slices.Grow(w.parts[:0], len(inner))
+	for _, raw := range inner {
+		p, err := reader.read(raw)
+		if err != nil {
 			return nil, err
 		}
-		parts[i].changeset = true
+		p.changeset = true
+		w.parts = append(w.parts, p)
 	}
-	return parts, nil
+	return w.parts, nil
 }
 
 func boundaryOf(contentType string) (string, error) {
+	if plain, ok := strings.CutPrefix(contentType, "multipart/mixed; boundary="); ok && isToken(plain) && len(plain) <= maxBoundary {
+		return plain, nil // as nearly all are
+	}
 	media, params, err := mime.ParseMediaType(contentType)
 	if err != nil || media != "multipart/mixed" {
 		return "", badBatch("the content type is not multipart/mixed")
 	}
 	boundary := params["boundary"]
-	if boundary == "" || len(boundary) > 200 {
+	if boundary == "" || len(boundary) > maxBoundary {
 		return "", badBatch("the boundary is missing or too long")
 	}
 	return boundary, nil
 }
 
-// splitParts cuts a multipart body at its boundary lines. Lines end with CRLF
-// or LF. At most limit parts are returned; the rest is not looked at.
-func splitParts(body, boundary string, limit int) ([]string, error) {
+const maxBoundary = 200
+
+// isToken reports a text of letters, digits, hyphens and underscores, which
+// means itself as a parameter.
+func isToken(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if c != '-' && c != '_' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// splitParts cuts a multipart body at its boundary lines, and appends what
+// is between them to parts, which is empty. Lines end with CRLF or LF. At most
+// limit parts are returned; the rest is not looked at.
+func splitParts(body, boundary string, limit int, parts []string) ([]string, error) {
 	open := "--" + boundary
-	var parts []string
 	var current string // from the line behind the last boundary on
 	started := false
 	for rest0 := body; len(rest0) > 0; {
@@ -158,7 +181,26 @@ func isMedia(contentType, media string) bool {
 
 // partReader reads the parts of a batch. The headers of all their requests
 // stand in one slice, one part's behind the other's.
-type partReader struct{ outer, headers fields }
+type partReader struct {
+	outer, headers fields
+	raw            []string
+}
+
+// maxHeaders is how much room for headers a reader keeps. The largest batch of
+// usual requests has half as many.
+const maxHeaders = 1024
+
+// reset forgets what was read.
+func (r *partReader) reset() {
+	if cap(r.headers) > maxHeaders || cap(r.outer) > maxHeaders {
+		*r = partReader{}
+		return
+	}
+	clear(r.outer[:cap(r.outer)])
+	clear(r.headers[:cap(r.headers)])
+	clear(r.raw[:cap(r.raw)])
+	r.headers = r.headers[:0]
+}
 
 // read reads an application/http part: the part's own headers, a request line,
 // the request's headers, its body.

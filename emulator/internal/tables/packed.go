@@ -2,8 +2,11 @@ package tables
 
 import (
 	"encoding/binary"
+	"math/bits"
+	"unsafe"
 
 	"github.com/go-taskhub/taskhub/emulator/internal/odata"
+	"github.com/go-taskhub/taskhub/emulator/internal/rest"
 )
 
 // packed holds the properties of an entity in one piece, which is small, is
@@ -13,12 +16,32 @@ import (
 // its texts without copying them.
 type packed string
 
-func pack(properties []odata.Property) packed {
+// newEntity makes an entity. Its row key and its properties are one text: an
+// instance has dozens of rows, and the garbage collector looks at each piece.
+func newEntity(partitionKey, rowKey string, stamp rest.Ticks, properties []odata.Property) *entity {
+	b := appendPacked(append(make([]byte, 0, len(rowKey)+packedSize(properties)), rowKey...), properties)
+	text := unsafe.String(unsafe.SliceData(b), len(b)) // nobody changes b any more
+	return &entity{partitionKey: partitionKey, rowKey: text[:len(rowKey)], stamp: stamp, packed: packed(text[len(rowKey):])}
+}
+
+// packedSize is what appendPacked writes, to the byte.
+func packedSize(properties []odata.Property) int {
 	size := 0
 	for i := range properties {
-		size += len(properties[i].Name) + len(properties[i].Value.Text) + 12
+		p := &properties[i]
+		size += uvarintSize(uint64(len(p.Name))) + len(p.Name) + 1
+		if p.Value.Type.Textual() {
+			size += uvarintSize(uint64(len(p.Value.Text))) + len(p.Value.Text)
+		} else {
+			size += uvarintSize(uint64(p.Value.Num)<<1 ^ uint64(p.Value.Num>>63)) // as binary.AppendVarint has it
+		}
 	}
-	b := make([]byte, 0, size)
+	return size
+}
+
+func uvarintSize(n uint64) int { return (bits.Len64(n|1) + 6) / 7 }
+
+func appendPacked(b []byte, properties []odata.Property) []byte {
 	for i := range properties {
 		p := &properties[i]
 		b = binary.AppendUvarint(b, uint64(len(p.Name)))
@@ -31,7 +54,7 @@ func pack(properties []odata.Property) packed {
 			b = binary.AppendVarint(b, p.Value.Num)
 		}
 	}
-	return packed(b)
+	return b
 }
 
 // all walks the properties until yield returns false.
@@ -57,9 +80,8 @@ func (p packed) valid() bool {
 	return true
 }
 
-// properties lists the properties; there is room for some more.
-func (e *entity) properties() []odata.Property {
-	out := make([]odata.Property, 0, 16)
+// appendProperties adds the properties to a list.
+func (e *entity) appendProperties(out []odata.Property) []odata.Property {
 	for name, v := range e.packed.all {
 		out = append(out, odata.Property{Name: name, Value: v})
 	}

@@ -17,6 +17,8 @@ import (
 type Store struct {
 	env      *service.Env
 	accounts map[string]*account
+
+	workspaces workspaces
 }
 
 type account struct {
